@@ -1,0 +1,309 @@
+"""The energy-based model of a tied-weight denoising autoencoder.
+
+Conventions
+-----------
+Rows of ``X`` are samples, ``d`` is their number of features, ``m`` the number of
+hidden units. ``W`` (m, d) holds one unit a row, ``b`` (m,) and ``c`` (d,) are the
+intercepts of the hidden and the visible layer, ``g`` (m,) the gains. With them::
+
+    u    = W x + b                                     pre-activation
+    h    = logistic(u)                                 hidden code
+    r(x) = c + W' (g * h)                              reconstruction
+    E(x) = [ |x - c|^2 / 2 - sum_j g_j softplus(u_j) ] / sigma^2      energy
+    psi(x) = -grad E(x) = (r(x) - x) / sigma^2         score
+
+``g = 1`` is the model of Vincent (2011). "score" always means the gradient of the
+log-density here; the flat vector of parameters is ordered W (C order), b, c, g.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from skdsm.special import logistic, softplus
+
+__all__ = ["EnergyModel", "Parameters"]
+
+
+class Parameters(NamedTuple):
+    """The free parameters of the model, or a gradient with respect to them.
+
+    Attributes
+    ----------
+    components : ndarray of shape (m, d)
+        Tied weights W: encoder and, transposed, decoder.
+    intercept_hidden : ndarray of shape (m,)
+        Bias b of the hidden units.
+    intercept_visible : ndarray of shape (d,)
+        Bias c of the reconstruction.
+    gains : ndarray of shape (m,)
+        Gain g of each unit in the decoder; all ones in the paper.
+    """
+
+    components: np.ndarray
+    intercept_hidden: np.ndarray
+    intercept_visible: np.ndarray
+    gains: np.ndarray
+
+    def pack(self):
+        """Concatenate the blocks into one vector.
+
+        Returns
+        -------
+        ndarray of shape (m * d + m + d + m,)
+            W in C order, then b, c and g.
+        """
+        return np.concatenate([np.ravel(block) for block in self])
+
+    @classmethod
+    def unpack(cls, vector, n_components, n_features):
+        """Split a packed vector into its blocks.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (m * d + m + d + m,)
+            What `pack` returned.
+        n_components : int
+            Number of hidden units, m.
+        n_features : int
+            Number of features, d.
+
+        Returns
+        -------
+        Parameters
+            Views of `vector`.
+
+        Raises
+        ------
+        ValueError
+            If the vector's length does not fit.
+        """
+        m, d = n_components, n_features
+        if vector.shape != (m * d + m + d + m,):
+            raise ValueError(
+                f"A packed vector for {m} components and {d} features has "
+                f"{m * d + m + d + m} entries, got shape {vector.shape}."
+            )
+        W, b, c, g = np.split(vector, np.cumsum([m * d, m, d]))
+        return cls(W.reshape(m, d), b, c, g)
+
+    def translate(self, offset):
+        """Move the model along with data that are moved by an offset.
+
+        Parameters
+        ----------
+        offset : ndarray of shape (d,)
+            What is added to the rows.
+
+        Returns
+        -------
+        Parameters
+            The parameters under which a moved row has the code that it had.
+        """
+        W, b, c, g = self
+        return Parameters(W, b - W @ offset, c + offset, g)
+
+    def decode(self, H):
+        """Decode hidden codes, ``c + W' (g * h)``.
+
+        Parameters
+        ----------
+        H : ndarray of shape (n_samples, m)
+            Hidden codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d)
+            Decoded rows.
+        """
+        return (H * self.gains) @ self.components + self.intercept_visible
+
+
+@dataclass(frozen=True)
+class EnergyModel:
+    """Energy-based model of Vincent (2011), with a gain for each unit.
+
+    Everything is evaluated in the frame whose origin is `intercept_visible`: the
+    paper's ``|x|^2 / 2 - <c, x>`` loses all digits when the data lie far from zero.
+    The energy is that of the paper plus the constant ``|c|^2 / (2 sigma^2)``.
+
+    Evaluation happens in the floating-point type of the rows given, parameters being
+    kept in double precision; energies and traces are double precision always.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        W, b, c and g.
+    sigma : float
+        Noise level, in units of the data.
+
+    References
+    ----------
+    .. [1] P. Vincent, "A Connection Between Score Matching and Denoising
+       Autoencoders", Neural Computation 23(7), 2011.
+    """
+
+    parameters: Parameters
+    sigma: float
+
+    def centre(self, X):
+        """Move rows to the frame centred at c.
+
+        Coordinates so far out that a squared distance would overflow are put where it
+        just does not: the energy there is astronomically high, and stays a number.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d)
+            ``x - c``, bounded.
+        """
+        limit = np.sqrt(np.finfo(X.dtype).max / (4 * X.shape[1]))
+        Z = np.empty_like(X, order="C")
+        # subtract in double precision, round once: c need not be a float32
+        with np.errstate(over="ignore"):
+            np.subtract(
+                X, self.parameters.intercept_visible, out=Z, casting="same_kind"
+            )
+        return np.clip(Z, -limit, limit, out=Z)
+
+    def _preactivation(self, Z):
+        """W z + (b + W c): u in the centred frame."""
+        W, b, c, _ = self.parameters
+        U = Z @ W.T.astype(Z.dtype)
+        U += (b + W @ c).astype(Z.dtype)
+        return U
+
+    def hidden(self, X):
+        """Hidden code h(x) = logistic(W x + b).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, m)
+            Codes in [0, 1].
+        """
+        U = self._preactivation(self.centre(X))
+        return logistic(U, out=U)
+
+    def _residual(self, Z):
+        """r(x) - x and h(x), from centred rows."""
+        W, _, _, g = self.parameters
+        H = self._preactivation(Z)
+        logistic(H, out=H)
+        return (H * g.astype(Z.dtype)) @ W.astype(Z.dtype) - Z, H
+
+    def reconstruct(self, X):
+        """Reconstruction r(x) = c + W'(g * h): the model's denoiser (Tweedie).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d)
+            Denoised rows, an estimate of E[clean row given noisy row].
+        """
+        W, _, c, g = self.parameters
+        H = self.hidden(X)
+        R = (H * g.astype(X.dtype)) @ W.astype(X.dtype)
+        return np.add(R, c, out=R, casting="same_kind")
+
+    def score(self, X):
+        """Gradient of the log-density, psi(x) = (r(x) - x) / sigma^2.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d)
+            Score of each row, in inverse units of the data.
+        """
+        residual, _ = self._residual(self.centre(X))
+        residual /= residual.dtype.type(self.sigma**2)
+        return residual
+
+    def energy(self, X):
+        """Energy E(x), minus the log-density up to a constant.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Energies, lower for more likely rows.
+        """
+        Z = self.centre(X)
+        units = softplus(self._preactivation(Z)).astype(np.float64, copy=False)
+        quadratic = 0.5 * np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
+        return (quadratic - units @ self.parameters.gains) / self.sigma**2
+
+    def hessian_trace(self, X):
+        """Divergence of the score, the trace of the Hessian of the log-density.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            ``(sum_j g_j |W_j|^2 h_j (1 - h_j) - d) / sigma^2``.
+        """
+        W, _, _, g = self.parameters
+        H = self.hidden(X).astype(np.float64, copy=False)
+        H *= 1 - H
+        return (H @ (g * np.einsum("ij,ij->i", W, W)) - W.shape[1]) / self.sigma**2
+
+    def score_norm(self, X):
+        """Length of the score, |psi(x)|.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Norms, in inverse units of the data.
+        """
+        residual, _ = self._residual(self.centre(X))
+        square = np.einsum("ij,ij->i", residual, residual, dtype=np.float64)
+        return np.sqrt(square) / self.sigma**2
+
+    def implicit_loss(self, X):
+        """Implicit score matching loss of each row, ``|psi|^2 / 2 + div psi``.
+
+        Its mean estimates the Fisher divergence between the data's density and the
+        model's, up to a constant that no model parameter enters (Hyvarinen 2005).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Losses, in inverse squared units of the data.
+        """
+        return 0.5 * self.score_norm(X) ** 2 + self.hessian_trace(X)

@@ -1,0 +1,601 @@
+"""The scikit-learn estimator: a thin shell around the mathematics."""
+
+import warnings
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    OutlierMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skdsm import __version__
+from skdsm._callbacks import FitMonitor
+from skdsm._validation import (
+    COUNT,
+    NON_NEGATIVE,
+    POSITIVE,
+    Number,
+    check_codes,
+    check_noise_levels,
+    check_rows,
+    check_weights,
+    fitted_state_kept,
+)
+from skdsm.energy import EnergyModel, Parameters
+from skdsm.exceptions import VersionMismatchWarning
+from skdsm.fitting import Settings, energy_scale, fit_energy_model, prepare_rows
+from skdsm.rows import row_blocks
+from skdsm.threads import block_map
+from skdsm.thresholds import contamination_threshold, tukey_threshold
+
+__all__ = ["DenoisingScoreMatcher"]
+
+_BLOCK_ELEMENTS = 2**17  # of a block's hidden codes: they stay in cache
+
+
+class DenoisingScoreMatcher(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    OutlierMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
+    """Denoising autoencoder that is an energy-based model of the data's density.
+
+    A denoising autoencoder with tied weights, a logistic encoder and a linear decoder,
+    ``r(x) = c + W'(g * h)`` with ``h = logistic(W x + b)``, trained to undo Gaussian
+    noise, matches the score of an energy-based model to that of a Parzen density
+    estimate of the data [1]_. One fitted object therefore ranks anomalies (by the
+    energy), extracts features (the hidden code), denoises, and knows the gradient of
+    the log-density everywhere.
+
+    The model follows translations and rotations of the data exactly, scaling it does
+    not: `sigma` is in the units of X. Standardise the columns first, unless they share
+    a unit.
+
+    Read more in the :ref:`User Guide <user_guide>`.
+
+    Parameters
+    ----------
+    n_components : int, default=128
+        Number of hidden units.
+
+    sigma : float or pair of float, default=0.5
+        Noise level, which is the bandwidth of the Parzen estimate, in the units of X.
+        With a pair (low, high), each corrupted row draws its level log-uniformly
+        between the two; then `sigma_` is found in closed form.
+
+    gains : {"unit", "learned"}, default="unit"
+        "unit" is the paper's model, g = 1. With "learned" each hidden unit has a gain
+        of its own in the decoder, so that its amplitude and its steepness may differ;
+        the score stays the gradient of a log-density.
+
+    objective : {"dsm", "ism"}, default="dsm"
+        Denoising score matching, or implicit score matching on the same corrupted rows:
+        equal in expectation.
+
+    n_corruptions : int, default=4
+        Number of corrupted copies of each row in a stage of training.
+
+    alpha : float, default=0.0
+        Strength of the L2 penalty: ``alpha / 2`` times the sum of the squares of
+        `components_` is added to the loss.
+
+    max_iter : int, default=1000
+        Maximum number of L-BFGS iterations, over all stages.
+
+    tol : float, default=1e-3
+        Training ends when a stage on all rows, of some 30 iterations, improves the loss
+        on a fixed validation draw of the noise by less than this fraction.
+
+    ranking : {"energy", "score_norm"}, default="energy"
+        What `score_samples` returns: "energy" for minus the energy, "score_norm" for
+        minus the length of the score vector.
+
+    contamination : float or "auto", default=0.1
+        Share of the training rows, by weight, that lies below the threshold `offset_`,
+        in (0, 0.5]. "auto" puts the threshold at the lower fence of a box plot of the
+        training scores, ``q1 - 1.5 (q3 - q1)``.
+
+    warm_start : bool, default=False
+        Whether to start from the parameters of the previous fit.
+
+    n_jobs : int, default=None
+        Number of threads over blocks of rows, in fitting and scoring; None means 1,
+        unless in a :obj:`joblib.parallel_backend` context, and -1 all processors.
+        Results do not depend on it, to the last bit.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the start, the noise, and the order in which rows join the sample.
+        Pass an int for reproducible results.
+
+    verbose : bool, default=False
+        Whether to print a line an iteration.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Weights W of the hidden units.
+
+    intercept_hidden_ : ndarray of shape (n_components,)
+        Intercepts b of the hidden units.
+
+    intercept_visible_ : ndarray of shape (n_features,)
+        Intercept c of the reconstruction, in the units of X.
+
+    gains_ : ndarray of shape (n_components,)
+        Gains g of the hidden units; all one with ``gains="unit"``.
+
+    sigma_ : float
+        Scale of the energy and of the score, in the units of X: `sigma` if that is a
+        float, otherwise the value in the range that minimises implicit score matching
+        on the training rows.
+
+    offset_ : float
+        Threshold: ``decision_function`` is ``score_samples`` minus this.
+
+    loss_ : float
+        Final loss: mean over corrupted rows of half the squared distance between the
+        reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
+        on the validation draw; in squared units of X.
+
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Loss after each iteration, on the noise of its stage.
+
+    stage_ends_ : ndarray of shape (n_stages,)
+        Number of iterations done at the end of each stage.
+
+    n_iter_ : int
+        Number of L-BFGS iterations.
+
+    n_features_in_ : int
+        Number of features seen in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in `fit`, if X had names that are all strings.
+
+    See Also
+    --------
+    sklearn.neighbors.KernelDensity : The Parzen density itself; keeps all rows.
+    sklearn.neural_network.BernoulliRBM : The nearest relative for binary data.
+    sklearn.ensemble.IsolationForest : Anomaly ranking by isolation.
+
+    Notes
+    -----
+    The fit does not depend on the order of the rows, and a row of weight two is the
+    same as two rows, bit for bit: rows are put in an order that depends on their
+    values only, and equal rows are merged, before noise is drawn.
+
+    Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
+    and drawn anew for the next; the first stages see a growing sample of the rows.
+
+    References
+    ----------
+    .. [1] P. Vincent, "A Connection Between Score Matching and Denoising Autoencoders",
+       Neural Computation 23(7):1661-1674, 2011. :doi:`10.1162/NECO_a_00142`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm import DenoisingScoreMatcher
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> detector = DenoisingScoreMatcher(n_components=16, random_state=0).fit(X)
+    >>> near, far = detector.score_samples([[0.0, 0.0], [5.0, 5.0]])
+    >>> bool(near > far)
+    True
+    >>> detector.predict([[0.0, 0.0], [5.0, 5.0]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints = {
+        "n_components": [COUNT],
+        "sigma": [POSITIVE, tuple, list],
+        "gains": [StrOptions({"unit", "learned"})],
+        "objective": [StrOptions({"dsm", "ism"})],
+        "n_corruptions": [COUNT],
+        "alpha": [NON_NEGATIVE],
+        "max_iter": [COUNT],
+        "tol": [NON_NEGATIVE],
+        "ranking": [StrOptions({"energy", "score_norm"})],
+        "contamination": [Number(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=128,
+        *,
+        sigma=0.5,
+        gains="unit",
+        objective="dsm",
+        n_corruptions=4,
+        alpha=0.0,
+        max_iter=1000,
+        tol=1e-3,
+        ranking="energy",
+        contamination=0.1,
+        warm_start=False,
+        n_jobs=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.sigma = sigma
+        self.gains = gains
+        self.objective = objective
+        self.n_corruptions = n_corruptions
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.ranking = ranking
+        self.contamination = contamination
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the model to rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows; standardised columns are recommended.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None is one each. A row of weight zero is left out.
+
+        Returns
+        -------
+        self : DenoisingScoreMatcher
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is not valid, or if training overflows. The estimator is
+            then as it was before.
+        """
+        with fitted_state_kept(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X, y, sample_weight):
+        levels = check_noise_levels(self.sigma, type(self).__name__)
+        X = check_rows(self, X, reset=True)
+        sample_weight = check_weights(sample_weight, X)
+        start = self._previous_parameters(X.shape[1])
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        settings = Settings(
+            n_components=int(self.n_components),
+            levels=levels,
+            learn_gains=self.gains == "learned",
+            objective=self.objective,
+            n_corruptions=int(self.n_corruptions),
+            alpha=float(self.alpha),
+            max_iter=int(self.max_iter),
+            tol=float(self.tol),
+        )
+        context = self._init_callback_context(max_subtasks=None)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        hooks = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**hooks)
+
+        with block_map(effective_n_jobs(self.n_jobs)) as map:
+            rows = prepare_rows(X, sample_weight, seed)
+            attributes = partial(self._attributes, rows=rows, levels=levels, map=map)
+            result = fit_energy_model(
+                rows,
+                settings,
+                seed,
+                start=None if start is None else start.translate(-rows.mean),
+                monitor=FitMonitor(context, hooks, attributes, self.verbose),
+                map=map,
+            )
+            fitted = attributes(result.parameters)
+        if result.message:
+            warnings.warn(
+                f"Training did not converge: {result.message}. Consider more "
+                "iterations (max_iter) or a larger tolerance (tol).",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        fitted |= {
+            "loss_": float(result.validation_curve[-1]),
+            "loss_curve_": result.loss_curve,
+            "stage_ends_": result.stage_ends,
+            "n_iter_": len(result.loss_curve),
+        }
+        context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
+        # all at once and last: a fit that fails leaves nothing behind
+        vars(self).update(fitted)
+
+    def _previous_parameters(self, n_features):
+        """Parameters that a warm start begins with, if there are any."""
+        if not (self.warm_start and hasattr(self, "components_")):
+            return None
+        previous = self._model().parameters
+        if previous.components.shape != (self.n_components, n_features):
+            raise ValueError(
+                f"warm_start=True needs the shape of the previous fit: components_ has "
+                f"shape {previous.components.shape}, now n_components="
+                f"{self.n_components} and X has {n_features} features."
+            )
+        if self.gains == "unit":
+            previous = previous._replace(gains=np.ones_like(previous.gains))
+        return previous
+
+    def _attributes(self, parameters, *, rows, levels, map):
+        """Fitted attributes that follow from parameters in the frame of the rows."""
+        sigma = energy_scale(parameters, rows, levels)
+        centred = EnergyModel(parameters, sigma)
+        scores = self._blockwise(partial(self._rank, centred), rows.X, map)
+        if self.contamination == "auto":
+            offset = tukey_threshold(scores, rows.weight)
+        else:
+            offset = contamination_threshold(scores, rows.weight, self.contamination)
+        parameters = parameters.translate(rows.mean)
+        return {
+            "components_": parameters.components,
+            "intercept_hidden_": parameters.intercept_hidden,
+            "intercept_visible_": parameters.intercept_visible,
+            "gains_": parameters.gains,
+            "sigma_": sigma,
+            "offset_": offset,
+        }
+
+    def _rank(self, model, X):
+        if self.ranking == "energy":
+            return -model.energy(X)
+        return -model.score_norm(X)
+
+    def _model(self):
+        return EnergyModel(
+            Parameters(
+                self.components_,
+                self.intercept_hidden_,
+                self.intercept_visible_,
+                self.gains_,
+            ),
+            self.sigma_,
+        )
+
+    def _blockwise(self, function, X, map):
+        size = max(1, _BLOCK_ELEMENTS // max(self.n_components, X.shape[1]))
+        return np.concatenate(
+            list(map(lambda rows: function(X[rows]), row_blocks(len(X), size)))
+        )
+
+    def _evaluate(self, function, X):
+        """Apply ``function(model, X)`` to blocks of validated rows."""
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        with block_map(effective_n_jobs(self.n_jobs)) as map:
+            return self._blockwise(partial(function, self._model()), X, map)
+
+    def score_samples(self, X):
+        """Score rows: the higher, the more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            Minus the energy, which is the log-density up to a constant; or minus the
+            norm of the score with ``ranking="score_norm"``.
+        """
+        return self._evaluate(self._rank, X)
+
+    def decision_function(self, X):
+        """Score rows relative to the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,), float64
+            ``score_samples(X) - offset_``, negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell inliers from outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        is_inlier : ndarray of shape (n_samples,), int
+            1 where ``decision_function`` is at least zero, otherwise -1.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def transform(self, X):
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_components)
+            Hidden code ``logistic(W x + b)``, in (0, 1), in the type of X.
+        """
+        return self._evaluate(EnergyModel.hidden, X)
+
+    def inverse_transform(self, X):
+        """Decode hidden codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Hidden codes H, such as `transform` returns.
+
+        Returns
+        -------
+        X_decoded : ndarray of shape (n_samples, n_features)
+            ``c + W'(g * h)``: decoding ``transform(X)`` gives ``reconstruct(X)``.
+        """
+        check_is_fitted(self)
+        H = check_codes(X, len(self.gains_))
+        return self._model().parameters.decode(H).astype(H.dtype, copy=False)
+
+    def reconstruct(self, X):
+        """Denoise rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_denoised : ndarray of shape (n_samples, n_features)
+            ``r(x)``: the estimate of the clean row given the noisy one (Tweedie's
+            formula), in the type of X.
+        """
+        return self._evaluate(EnergyModel.reconstruct, X)
+
+    def energy(self, X):
+        """Evaluate the energy.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,), float64
+            ``(|x - c|^2 / 2 - sum_j g_j softplus(u_j)) / sigma_^2``: minus the
+            log-density, up to a constant.
+        """
+        return self._evaluate(EnergyModel.energy, X)
+
+    def score_function(self, X):
+        """Evaluate the score in the sense of statistics, the log-density's gradient.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        psi : ndarray of shape (n_samples, n_features)
+            ``(r(x) - x) / sigma_^2``, in inverse units of X, in the type of X.
+        """
+        return self._evaluate(EnergyModel.score, X)
+
+    def feature_contributions(self, X):
+        """Split the anomaly of each row among its features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        contributions : ndarray of shape (n_samples, n_features)
+            ``sigma_^2 psi_i^2 / 2`` for feature i: non-negative, without unit. A row
+            sums to ``sigma_^2 |psi|^2 / 2``.
+        """
+        psi = self.score_function(X)
+        psi *= self.sigma_
+        return np.square(psi, out=psi) * psi.dtype.type(0.5)
+
+    def score(self, X, y=None):
+        """Evaluate how well the model's score fits that of the rows' density.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Held-out rows.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        score : float
+            Minus the mean implicit score matching loss ``|psi|^2 / 2 + div psi``, in
+            inverse squared units of X: minus the Fisher divergence between the density
+            of the rows and the model's, up to a constant that depends on the former
+            only [1]_.
+
+        Notes
+        -----
+        It needs neither labels nor the normalising constant, and it is comparable
+        across `sigma`, `n_components` and all other parameters, so that
+        :class:`~sklearn.model_selection.GridSearchCV` works without labels. (The mean
+        of ``score_samples`` is not comparable across `sigma`: the normalising constant
+        and the factor ``1 / sigma^2`` change.)
+
+        It misleads on columns that are discrete, rounded or duplicated, where the rows
+        have no density: it then grows without bound as `sigma` shrinks, and the search
+        picks the smallest sigma on offer. A good fit of the density is also not the
+        same as a good ranking of anomalies, which often gains from a larger `sigma`.
+
+        References
+        ----------
+        .. [1] A. Hyvarinen, "Estimation of Non-Normalized Statistical Models by Score
+           Matching", Journal of Machine Learning Research 6, 2005.
+        """
+        return -float(np.mean(self._evaluate(EnergyModel.implicit_loss, X)))
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self):
+        # scikit-learn stamps the states of its own estimators only
+        return super().__getstate__() | {"_skdsm_version": __version__}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop("_skdsm_version", "unknown")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was saved by skdsm {version} and is "
+                f"loaded by {__version__}. This might lead to errors or other results.",
+                VersionMismatchWarning,
+                stacklevel=2,
+            )
+        super().__setstate__(state)

@@ -1,0 +1,23 @@
+"""Errors and warnings of skdsm's own."""
+
+__all__ = ["NonFiniteError", "VersionMismatchWarning"]
+
+
+class NonFiniteError(ValueError):
+    """Training met a number that is not finite.
+
+    Parameters
+    ----------
+    what : str
+        The quantity that overflowed.
+    """
+
+    def __init__(self, what):
+        super().__init__(
+            f"{what} is not finite: the values of X are too large, or too far from the "
+            "scale of sigma. Please rescale X, for instance by a StandardScaler."
+        )
+
+
+class VersionMismatchWarning(UserWarning):
+    """An estimator saved by one version of skdsm is loaded by another."""

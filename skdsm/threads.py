@@ -1,0 +1,71 @@
+"""Threads over blocks of rows, with results that do not depend on their number."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["block_map", "single_threaded_blas"]
+
+_lock = threading.Lock()
+_users = 0
+_limits = None
+
+
+@cache
+def _controller():
+    """Finding the loaded libraries takes a millisecond: once is enough."""
+    return ThreadpoolController()
+
+
+@contextmanager
+def single_threaded_blas():
+    """Hold the BLAS library to one thread, in this process, while any caller is inside.
+
+    How a library splits a product over its threads can change the last bit; one thread
+    a product, and threads over fixed blocks instead, makes results reproducible. The
+    limit is a property of the process: it is set by the first caller to come in and
+    lifted by the last to go, so that concurrent fits do not lift each other's.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    global _users, _limits
+    with _lock:
+        if _users == 0:
+            _limits = _controller().limit(limits=1, user_api="blas")
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limits.restore_original_limits()
+                _limits = None
+
+
+@contextmanager
+def block_map(n_threads):
+    """Make a ``map`` over independent blocks, on threads if there are several.
+
+    Parameters
+    ----------
+    n_threads : int
+        Number of threads; one needs none.
+
+    Yields
+    ------
+    callable
+        ``map(function, *iterables)``, with results in order.
+    """
+    with single_threaded_blas():
+        if n_threads == 1:
+            yield map
+        else:
+            with ThreadPoolExecutor(n_threads) as pool:
+                yield pool.map

@@ -1,0 +1,63 @@
+"""Where to cut scores into inliers and outliers."""
+
+import numpy as np
+
+__all__ = ["contamination_threshold", "tukey_threshold"]
+
+_TIE = 1e-9  # scores closer than this, relative to their range, are one score
+
+
+def contamination_threshold(scores, sample_weight, contamination):
+    """Threshold below which lies a given share of the weight.
+
+    It is put midway between two scores that differ by more than rounding: on a sample's
+    own score, the last bit would decide.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+        Scores, higher for more normal rows.
+    sample_weight : ndarray of shape (n_samples,)
+        Positive weights.
+    contamination : float
+        Share of the weight to lie below, in (0, 0.5].
+
+    Returns
+    -------
+    float
+        The threshold with the share nearest to `contamination`, but with one distinct
+        score below it at least. If there is one distinct score only, it lies above.
+    """
+    order = np.argsort(scores, kind="stable")
+    scores, weight = scores[order], sample_weight[order]
+    spread = max(scores[-1] - scores[0], np.abs(scores).max())
+    gaps = np.flatnonzero(np.diff(scores) > _TIE * spread)
+    if not len(gaps):
+        return float(scores[0] - max(_TIE * spread, np.finfo(float).tiny))
+    share_below = np.cumsum(weight)[gaps] / weight.sum()
+    gap = gaps[np.argmin(np.abs(share_below - contamination))]
+    return float(scores[gap] + 0.5 * (scores[gap + 1] - scores[gap]))
+
+
+def tukey_threshold(scores, sample_weight):
+    """Lower fence of a box plot of the scores.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+        Scores, higher for more normal rows.
+    sample_weight : ndarray of shape (n_samples,)
+        Positive weights.
+
+    Returns
+    -------
+    float
+        ``q1 - 1.5 (q3 - q1)`` with the weighted quartiles q1 and q3 (Tukey 1977), and
+        below all scores if the quartiles coincide with the lowest.
+    """
+    order = np.argsort(scores, kind="stable")
+    scores, weight = scores[order], sample_weight[order]
+    position = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
+    q1, q3 = np.interp([0.25, 0.75], position, scores)
+    margin = max(1.5 * (q3 - q1), _TIE * max(abs(q1), np.finfo(float).tiny))
+    return float(q1 - margin)
