@@ -2,6 +2,6 @@
 
 __version__ = "0.1.0.dev0"
 
-from skdsm.estimator import DenoisingScoreMatcher  # noqa: E402
+from skdsm.estimator import DenoisingScoreMatcher
 
 __all__ = ["DenoisingScoreMatcher", "__version__"]

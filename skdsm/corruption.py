@@ -23,7 +23,13 @@ class NoiseLevels(NamedTuple):
 
     @property
     def mean_square(self):
-        """Expected squared level."""
+        """Expected squared level.
+
+        Returns
+        -------
+        float
+            ``E s^2``, in squared units of the data.
+        """
         if self.low == self.high:
             return self.low**2
         return (self.high**2 - self.low**2) / (2 * np.log(self.high / self.low))

@@ -121,7 +121,7 @@ class Parameters(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EnergyModel:
+class EnergyModel:  # numpydoc ignore=PR02
     """Energy-based model of Vincent (2011), with a gain for each unit.
 
     Everything is evaluated in the frame whose origin is `intercept_visible`: the
@@ -274,7 +274,7 @@ class EnergyModel:
         return (H @ (g * np.einsum("ij,ij->i", W, W)) - W.shape[1]) / self.sigma**2
 
     def score_norm(self, X):
-        """Length of the score, |psi(x)|.
+        """Length of the score, ``|psi(x)|``.
 
         Parameters
         ----------

@@ -150,7 +150,7 @@ class DenoisingScoreMatcher(
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
         on the validation draw; in squared units of X.
 
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         Loss after each iteration, on the noise of its stage.
 
     stage_ends_ : ndarray of shape (n_stages,)
@@ -162,7 +162,7 @@ class DenoisingScoreMatcher(
     n_features_in_ : int
         Number of features seen in `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in `fit`, if X had names that are all strings.
 
     See Also

@@ -139,7 +139,7 @@ def energy_scale(parameters, rows, levels):
     Returns
     -------
     float
-        sigma; the level itself if the range is one level.
+        The level sigma; that of the range, if the range is one level.
     """
     if levels.low == levels.high:
         return float(levels.low)

@@ -48,7 +48,7 @@ def residual_loss(parameters, X_noisy, target, trace_weight=None, sample_weight=
     target : ndarray of shape (n_samples, d)
         Row y that the reconstruction is compared with.
     trace_weight : ndarray of shape (n_samples,), optional
-        tau of each row; None leaves the trace term out.
+        Weight tau of each row; None leaves the trace term out.
     sample_weight : ndarray of shape (n_samples,), optional
         Weight of each row; None is one each.
 

@@ -1,0 +1,76 @@
+# Every target sets itself up from a fresh clone: it makes $(VENV) and installs the
+# package there in editable mode, with just the extra the target needs. The plain
+# commands, for systems without make, are in CONTRIBUTING.md.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Passed on as they are: make test PYTEST_ARGS="-k energy --cov"
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
+
+# Public modules: their docstrings are the reference documentation.
+MODULES = $(filter-out skdsm/_%,$(wildcard skdsm/*.py)) skdsm/__init__.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint doc bench clean distclean
+# All targets install into one environment: no two at a time, even under -j.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+# Or make would take the stamps for intermediate files and delete them.
+.SECONDARY:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; \
+	done
+
+# One stamp per extra, so that `make demo` installs what the demo needs and no more.
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.extra-%: pyproject.toml | $(VENV)/.created
+	$(PIP_INSTALL) -e '.[$*]'
+	touch $@
+
+demo: $(VENV)/.extra-plot ## rank anomalies, end to end, in an example
+	MPLBACKEND=Agg $(BIN)/python examples/plot_anomaly_ranking.py
+
+# pytest-xdist runs one process per core. BLAS would start a thread per core in each of
+# them; with matrices as small as the tests' that only makes them wait for each other.
+test: export OMP_NUM_THREADS ?= 1
+test: export OPENBLAS_NUM_THREADS ?= 1
+test: export MKL_NUM_THREADS ?= 1
+test: $(VENV)/.extra-test ## tests, and doctests of skdsm/ and doc/
+	MPLBACKEND=Agg $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/numpydoc lint $(MODULES)
+
+# -E reads every page anew: a page taken from the last build would not warn again.
+# Examples that did not change are not run again.
+doc: $(VENV)/.extra-doc ## documentation with every example run, in doc/_build/html
+	$(BIN)/python -m sphinx -W -E --keep-going -b html doc doc/_build/html
+
+bench: $(VENV)/.extra-plot ## every benchmarks/bench_*.py with its defaults
+	@set -e; found=no; \
+	for script in benchmarks/bench_*.py; do \
+		[ -e "$$script" ] || continue; \
+		found=yes; \
+		echo "== $$script"; \
+		MPLBACKEND=Agg $(BIN)/python "$$script" $(BENCH_ARGS); \
+	done; \
+	[ $$found = yes ] || echo "no benchmarks/bench_*.py to run"
+
+clean: ## remove built docs, caches and coverage data
+	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## clean, and remove the environment too
+	rm -rf $(VENV) skdsm.egg-info
