@@ -69,7 +69,7 @@ bench: $(VENV)/.extra-plot ## every benchmarks/bench_*.py with its defaults
 
 clean: ## remove built docs, caches and coverage data
 	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf anomaly_ranking.png build dist .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environment too

@@ -30,26 +30,26 @@ class FitMonitor(Monitor):
         self._verbose = verbose
         self._n_stages = self._n_iter = 0
 
-    def begin_stage(self, stage):
+    def begin_stage(self, stage, max_iter):
         """Open the task of a stage, and that of its first iteration."""
         self._n_stages += 1
-        self._n_rows = stage.n_rows
-        self._n_left = stage.max_iter
-        self._stage = self._fit.subcontext("stage", max_subtasks=stage.max_iter)
+        self._n_rows = stage.n_rows * stage.n_copies
+        self._n_left = max_iter
+        self._stage = self._fit.subcontext("stage", max_subtasks=max_iter)
         self._stage.call_on_fit_task_begin(**self._hook_arguments)
         self._begin_iteration()
 
     def end_iteration(self, parameters, loss):
         """Close the task of an iteration, and open the next one's."""
         self._n_iter += 1
-        self._print(f"iteration {self._n_iter}: loss {loss:.6g}")
+        self._print(f"iteration {self._n_iter}, loss {loss:.6g}")
         stop = self._end(self._iteration, parameters)
         self._begin_iteration()
         return stop
 
     def end_stage(self, parameters, validation_loss):
         """Close the task of a stage."""
-        self._print(f"done: validation loss {validation_loss:.6g}")
+        self._print(f"done, validation loss {validation_loss:.6g}")
         if self._iteration is not None:  # L-BFGS ended early: this one never ran
             self._iteration.call_on_fit_task_end(
                 estimator=self._hook_arguments["estimator"]
@@ -72,4 +72,6 @@ class FitMonitor(Monitor):
     def _print(self, text):
         if self._verbose:
             name = self._fit.estimator_name
-            print(f"[{name}] stage {self._n_stages} ({self._n_rows} rows), {text}")
+            print(
+                f"[{name}] stage {self._n_stages} of {self._n_rows} noisy rows: {text}"
+            )

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -20,11 +21,16 @@ __all__ = [
     "check_rows",
     "check_weights",
     "fitted_state_kept",
+    "too_large_to_copy",
 ]
 
 
+# dtypes of polars and pandas that are no numbers, but would be converted
+_DATES = ("Date", "Datetime", "Duration", "Time", "datetime64", "timedelta64")
+
+
 class Number(Interval):
-    """An interval of numbers; booleans are none, whatever Python says."""
+    """An interval of floats; booleans are none, whatever Python says."""
 
     def is_satisfied_by(self, val):
         """Tell whether a value is in the interval.
@@ -37,9 +43,16 @@ class Number(Interval):
         Returns
         -------
         bool
-            Whether it is a number, no boolean, and within the bounds.
+            Whether it is a number, no boolean, within the bounds, and a float does not
+            overflow on it.
         """
-        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
+        if isinstance(val, bool | np.bool_) or not super().is_satisfied_by(val):
+            return False
+        try:
+            float(val)
+        except OverflowError:
+            return False
+        return True
 
 
 def check_noise_levels(sigma, owner):
@@ -104,26 +117,76 @@ def check_rows(estimator, X, *, reset):
     TypeError
         If X is sparse, or holds dates or structures.
     """
-    # NumPy drops a mask without a word
-    if np.ma.is_masked(X):
-        raise ValueError(
-            "X has masked values, which DenoisingScoreMatcher does not support. "
-            "Please impute or drop them."
-        )
-    for dtype in np.atleast_1d(getattr(X, "dtypes", getattr(X, "dtype", None))):
-        if isinstance(dtype, np.dtype) and dtype.kind in "mMV":
-            raise TypeError(
-                f"X has dtype {dtype}, which is not numeric. Please convert it to "
-                "floats."
-            )
-    try:
+    with _numbers_only(X, "X") as X:
         return validate_data(
             estimator, X, dtype=[np.float64, np.float32], order="C", reset=reset
         )
+
+
+@contextmanager
+def _numbers_only(X, name):
+    """Refuse what NumPy would convert to floats without a word, or with a strange one.
+
+    Yields X, as an array if it was a list.
+    """
+    if np.ma.is_masked(X):  # NumPy drops the mask
+        raise ValueError(
+            f"{name} has masked values, which are not supported. Please impute or drop "
+            "them."
+        )
+    if isinstance(X, list | tuple) and not any(hasattr(row, "dtype") for row in X):
+        with _floats_in_range(name):
+            X = np.asarray(X)
+    dtypes = getattr(X, "dtypes", [getattr(X, "dtype", None)])
+    for dtype in dtypes if np.iterable(dtypes) else [dtypes]:
+        kind = getattr(dtype, "kind", None)
+        if kind in ("m", "M", "V") or str(dtype).startswith(_DATES):
+            raise TypeError(
+                f"{name} has dtype {dtype}, which is not numeric. Please convert it to "
+                "floats."
+            )
+        if kind in ("U", "S"):
+            raise ValueError(
+                f"{name} has dtype {dtype}: strings. Please convert it to floats."
+            )
+        if kind == "O" and any(
+            type(value).__name__ == "NAType" for value in np.asarray(X).flat
+        ):
+            raise ValueError(f"Input {name} contains NaN: pandas.NA.")
+    with _floats_in_range(name):
+        yield X
+
+
+@contextmanager
+def _floats_in_range(name):
+    try:
+        yield
     except OverflowError as error:
         raise ValueError(
-            f"X holds a number beyond the range of floats: {error}."
+            f"{name} holds a number beyond the range of floats: {error}."
         ) from None
+
+
+def too_large_to_copy(X):
+    """Tell whether rows are to be left on disk.
+
+    Parameters
+    ----------
+    X : ndarray
+        Validated rows.
+
+    Returns
+    -------
+    bool
+        Whether they are memory-mapped, and more than a sixteenth of scikit-learn's
+        setting `working_memory`.
+    """
+    if X.nbytes <= get_config()["working_memory"] * 2**16:
+        return False
+    base = X
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return base is not None
 
 
 def check_codes(H, n_components):
@@ -146,7 +209,8 @@ def check_codes(H, n_components):
     ValueError
         If H is not finite, not numeric, or has another number of columns.
     """
-    H = check_array(H, dtype=[np.float64, np.float32], input_name="H")
+    with _numbers_only(H, "H") as H:
+        H = check_array(H, dtype=[np.float64, np.float32], input_name="H")
     if H.shape[1] != n_components:
         raise ValueError(
             f"H has {H.shape[1]} columns, but the model has {n_components} components."
@@ -176,11 +240,10 @@ def check_weights(sample_weight, X):
     """
     if sample_weight is None:
         return None
-    if np.ma.is_masked(sample_weight):
-        raise ValueError("sample_weight has masked values.")
-    return _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
+    with _numbers_only(sample_weight, "sample_weight") as sample_weight:
+        return _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
 
 
 @contextmanager

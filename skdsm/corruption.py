@@ -1,10 +1,13 @@
-"""Gaussian corruption of rows, as a pure function of what is corrupted and a seed."""
+"""Gaussian corruption of rows, from a bank of noise of bounded size."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["NoiseLevels", "corrupt"]
+__all__ = ["FEWEST_BANK_ROWS", "Corruption", "NoiseLevels", "draw_corruption"]
+
+_BANK_ELEMENTS = 2**22
+FEWEST_BANK_ROWS = 4096
 
 
 class NoiseLevels(NamedTuple):
@@ -32,7 +35,8 @@ class NoiseLevels(NamedTuple):
         """
         if self.low == self.high:
             return self.low**2
-        return (self.high**2 - self.low**2) / (2 * np.log(self.high / self.low))
+        width = self.high - self.low  # without cancellation for a narrow range
+        return width * (self.high + self.low) / (2 * np.log1p(width / self.low))
 
     def at(self, quantile):
         """Level at a quantile of the log-uniform distribution.
@@ -50,37 +54,129 @@ class NoiseLevels(NamedTuple):
         return self.low * (self.high / self.low) ** quantile
 
 
-def corrupt(X, levels, seed, copy=0, n_copies=1):
-    """Add Gaussian noise to each row.
+class Corruption(NamedTuple):
+    """One draw of noise for some rows, each corrupted several times.
+
+    Drawing a normal number takes longer than the arithmetic that a small model does on
+    it, and keeping them all takes several times the memory of the data. So the noise
+    comes from a bank of bounded size. As long as the bank has a row for each row of the
+    data, all noise is independent. Beyond that, blocks of rows read it from random
+    places on, under random signs: each row's noise is still N(0, s^2 I), and any two
+    rows' noise is uncorrelated.
+
+    Attributes
+    ----------
+    noise : ndarray of shape (n_copies, n_bank, d)
+        Noise, each row times its level.
+    variance : ndarray of shape (n_copies, n_bank)
+        Squared level of each row of noise.
+    seed : tuple of int
+        Names the draw.
+    """
+
+    noise: np.ndarray
+    variance: np.ndarray
+    seed: tuple
+
+    @property
+    def n_copies(self):
+        """Number of corrupted copies of each row.
+
+        Returns
+        -------
+        int
+            The number.
+        """
+        return len(self.noise)
+
+    def place(self, n_rows, blocks):
+        """Say where in the bank each block of rows finds its noise.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows in all.
+        blocks : list of slice
+            Blocks that the rows are corrupted in.
+
+        Returns
+        -------
+        starts : ndarray of shape (n_blocks, n_copies), int
+            First row of the noise of each block and copy.
+        signs : ndarray of shape (n_blocks, n_copies), bool
+            Whether to subtract it.
+        """
+        n_bank = self.noise.shape[1]
+        shape = len(blocks), self.n_copies
+        if n_rows <= n_bank:
+            offsets = np.cumsum([0] + [rows.stop - rows.start for rows in blocks[:-1]])
+            return np.tile(offsets[:, None], shape[1]), np.zeros(shape, bool)
+        rng = np.random.default_rng((*self.seed, 1))
+        longest = max(rows.stop - rows.start for rows in blocks)
+        starts = rng.integers(0, n_bank - longest, size=shape, endpoint=True)
+        return starts, rng.random(shape) < 0.5
+
+    def apply(self, X, copy, start, negative, out=None):
+        """Corrupt a block of rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Clean rows.
+        copy : int
+            Which copy.
+        start : int
+            First row of its noise in the bank.
+        negative : bool
+            Whether to subtract the noise.
+        out : ndarray of shape (n_samples, d), optional
+            Where to put the corrupted rows.
+
+        Returns
+        -------
+        X_noisy : ndarray of shape (n_samples, d)
+            Corrupted rows, in the type of X.
+        variance : ndarray of shape (n_samples,)
+            Squared noise level of each.
+        """
+        rows = slice(start, start + len(X))
+        operation = np.subtract if negative else np.add
+        return operation(X, self.noise[copy, rows], out=out), self.variance[copy, rows]
+
+
+def draw_corruption(shape, levels, n_copies, seed, dtype):
+    """Draw the noise for some rows.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, d)
-        Clean rows.
+    shape : tuple of int
+        Number of rows and of features, (n, d).
     levels : NoiseLevels
-        Noise levels, in units of X.
+        Noise levels. They are stratified over the copies: each of the `n_copies` equal
+        parts of the (logarithmic) range is used in one of them.
+    n_copies : int
+        Number of corrupted copies of each row.
     seed : tuple of int
-        Names the draw: the same rows with the same seed are corrupted the same way.
-    copy, n_copies : int
-        Which of how many corrupted copies of these rows. Their levels are stratified:
-        each of the `n_copies` equal parts of the (logarithmic) range is used once.
+        Names the draw: the same seed gives the same noise.
+    dtype : dtype
+        float32 or float64.
 
     Returns
     -------
-    X_noisy : ndarray of shape (n_samples, d)
-        ``X + s * eps`` with standard normal eps, in the type of X.
-    level : ndarray of shape (n_samples,)
-        The level s of each row.
+    Corruption
+        The draw.
     """
-    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence((*seed, copy))))
-    noise = rng.standard_normal(X.shape, dtype=X.dtype)
-    # drawn even for a single level: the noise must not depend on the range's width
-    quantile = (copy + rng.random(len(X))) / n_copies
-    level = (
-        np.full(len(X), levels.low)
-        if levels.low == levels.high
-        else levels.at(quantile)
-    )
-    noise *= level.astype(X.dtype)[:, None]
-    noise += X
-    return noise, level
+    n, d = shape
+    n_bank = min(n, max(FEWEST_BANK_ROWS, _BANK_ELEMENTS // (n_copies * d)))
+    sequence = np.random.SeedSequence((*seed, 0))
+    rng = np.random.Generator(np.random.SFC64(sequence))
+    noise = rng.standard_normal((n_copies, n_bank, d), dtype=dtype)
+    if levels.low == levels.high:
+        noise *= np.dtype(dtype).type(levels.low)
+        variance = np.broadcast_to(np.asarray(levels.low**2, dtype), (n_copies, n_bank))
+    else:
+        quantile = np.arange(n_copies)[:, None] + rng.random((n_copies, n_bank))
+        level = levels.at(quantile / n_copies).astype(dtype)
+        noise *= level[:, :, None]
+        variance = level**2
+    return Corruption(noise, variance, seed)

@@ -253,7 +253,8 @@ class EnergyModel:  # numpydoc ignore=PR02
         Z = self.centre(X)
         units = softplus(self._preactivation(Z)).astype(np.float64, copy=False)
         quadratic = 0.5 * np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
-        return (quadratic - units @ self.parameters.gains) / self.sigma**2
+        with np.errstate(over="ignore"):  # to infinity, far from the data
+            return (quadratic - units @ self.parameters.gains) / self.sigma**2
 
     def hessian_trace(self, X):
         """Divergence of the score, the trace of the Hessian of the log-density.
@@ -306,4 +307,6 @@ class EnergyModel:  # numpydoc ignore=PR02
         ndarray of shape (n_samples,), float64
             Losses, in inverse squared units of the data.
         """
-        return 0.5 * self.score_norm(X) ** 2 + self.hessian_trace(X)
+        with np.errstate(over="ignore"):
+            square = self.score_norm(X) ** 2
+        return 0.5 * square + self.hessian_trace(X)

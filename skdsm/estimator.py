@@ -31,17 +31,21 @@ from skdsm._validation import (
     check_rows,
     check_weights,
     fitted_state_kept,
+    too_large_to_copy,
 )
 from skdsm.energy import EnergyModel, Parameters
 from skdsm.exceptions import VersionMismatchWarning
-from skdsm.fitting import Settings, energy_scale, fit_energy_model, prepare_rows
+from skdsm.fitting import Settings, energy_scale, fit_energy_model
 from skdsm.rows import row_blocks
 from skdsm.threads import block_map
 from skdsm.thresholds import contamination_threshold, tukey_threshold
+from skdsm.training_rows import map_rows, prepare_rows
 
 __all__ = ["DenoisingScoreMatcher"]
 
-_BLOCK_ELEMENTS = 2**17  # of a block's hidden codes: they stay in cache
+_BLOCK_ELEMENTS = 2**15  # of a block's hidden codes: they stay in cache
+
+_FEWEST_BLOCKS = 8  # to start a thread takes longer than to score fewer
 
 
 class DenoisingScoreMatcher(
@@ -86,7 +90,8 @@ class DenoisingScoreMatcher(
         equal in expectation.
 
     n_corruptions : int, default=4
-        Number of corrupted copies of each row in a stage of training.
+        Number of corrupted copies of each row in a stage of training, at most: stages
+        begin with fewer where that is enough.
 
     alpha : float, default=0.0
         Strength of the L2 penalty: ``alpha / 2`` times the sum of the squares of
@@ -96,8 +101,10 @@ class DenoisingScoreMatcher(
         Maximum number of L-BFGS iterations, over all stages.
 
     tol : float, default=1e-3
-        Training ends when a stage on all rows, of some 30 iterations, improves the loss
-        on a fixed validation draw of the noise by less than this fraction.
+        A stage of training, of 30 iterations, must improve the loss on a fixed
+        validation draw of the noise by more than this fraction, of the loss or of its
+        distance from that of doing nothing, whichever is less. Else the next stage has
+        twice the corrupted copies, and after the last doubling training ends.
 
     ranking : {"energy", "score_norm"}, default="energy"
         What `score_samples` returns: "energy" for minus the energy, "score_norm" for
@@ -175,10 +182,13 @@ class DenoisingScoreMatcher(
     -----
     The fit does not depend on the order of the rows, and a row of weight two is the
     same as two rows, bit for bit: rows are put in an order that depends on their
-    values only, and equal rows are merged, before noise is drawn.
+    values only, and equal rows are merged, before noise is drawn. The exception are
+    memory-mapped rows (:class:`numpy.memmap`) of more than a sixteenth of
+    scikit-learn's setting ``working_memory``: these stay on disk, and in their order.
 
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
-    and drawn anew for the next; the first stages see a growing sample of the rows.
+    and drawn anew for the next; the first stages see a growing sample of the rows, and
+    the last ones a growing number of corrupted copies of them.
 
     References
     ----------
@@ -302,7 +312,8 @@ class DenoisingScoreMatcher(
         context.call_on_fit_task_begin(**hooks)
 
         with block_map(effective_n_jobs(self.n_jobs)) as map:
-            rows = prepare_rows(X, sample_weight, seed)
+            prepare = map_rows if too_large_to_copy(X) else prepare_rows
+            rows = prepare(X, sample_weight, seed)
             attributes = partial(self._attributes, rows=rows, levels=levels, map=map)
             result = fit_energy_model(
                 rows,
@@ -318,7 +329,7 @@ class DenoisingScoreMatcher(
                 f"Training did not converge: {result.message}. Consider more "
                 "iterations (max_iter) or a larger tolerance (tol).",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,  # past fit and its two decorators
             )
         fitted |= {
             "loss_": float(result.validation_curve[-1]),
@@ -348,13 +359,20 @@ class DenoisingScoreMatcher(
     def _attributes(self, parameters, *, rows, levels, map):
         """Fitted attributes that follow from parameters in the frame of the rows."""
         sigma = energy_scale(parameters, rows, levels)
-        centred = EnergyModel(parameters, sigma)
-        scores = self._blockwise(partial(self._rank, centred), rows.X, map)
-        if self.contamination == "auto":
-            offset = tukey_threshold(scores, rows.weight)
-        else:
-            offset = contamination_threshold(scores, rows.weight, self.contamination)
         parameters = parameters.translate(rows.mean)
+        # the threshold is set on rows and parameters as `score_samples` will see them
+        model = EnergyModel(parameters, sigma)
+        blocks = rows.blocks(self._block_size(rows.X.shape[1]))
+        scores = np.concatenate(
+            list(map(lambda part: self._rank(model, rows.given(part)), blocks))
+        )
+        weight = np.ones(len(scores))
+        if rows.weight is not None:
+            weight = np.concatenate([rows.weight[part] for part in blocks])
+        if self.contamination == "auto":
+            offset = tukey_threshold(scores, weight)
+        else:
+            offset = contamination_threshold(scores, weight, self.contamination)
         return {
             "components_": parameters.components,
             "intercept_hidden_": parameters.intercept_hidden,
@@ -380,18 +398,22 @@ class DenoisingScoreMatcher(
             self.sigma_,
         )
 
-    def _blockwise(self, function, X, map):
-        size = max(1, _BLOCK_ELEMENTS // max(self.n_components, X.shape[1]))
-        return np.concatenate(
-            list(map(lambda rows: function(X[rows]), row_blocks(len(X), size)))
-        )
+    def _block_size(self, n_features):
+        return max(1, _BLOCK_ELEMENTS // max(self.n_components, n_features))
 
     def _evaluate(self, function, X):
         """Apply ``function(model, X)`` to blocks of validated rows."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
-            return self._blockwise(partial(function, self._model()), X, map)
+        model = self._model()
+        blocks = row_blocks(len(X), self._block_size(X.shape[1]))
+        n_threads = min(
+            effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
+        )
+        with block_map(n_threads) as map:
+            return np.concatenate(
+                list(map(lambda rows: function(model, X[rows]), blocks))
+            )
 
     def score_samples(self, X):
         """Score rows: the higher, the more normal.
@@ -533,8 +555,9 @@ class DenoisingScoreMatcher(
             sums to ``sigma_^2 |psi|^2 / 2``.
         """
         psi = self.score_function(X)
-        psi *= self.sigma_
-        return np.square(psi, out=psi) * psi.dtype.type(0.5)
+        psi *= self.sigma_ / np.sqrt(2)
+        with np.errstate(over="ignore"):  # to infinity, far from the data
+            return np.square(psi, out=psi)
 
     def score(self, X, y=None):
         """Evaluate how well the model's score fits that of the rows' density.
@@ -563,10 +586,11 @@ class DenoisingScoreMatcher(
         of ``score_samples`` is not comparable across `sigma`: the normalising constant
         and the factor ``1 / sigma^2`` change.)
 
-        It misleads on columns that are discrete, rounded or duplicated, where the rows
-        have no density: it then grows without bound as `sigma` shrinks, and the search
-        picks the smallest sigma on offer. A good fit of the density is also not the
-        same as a good ranking of anomalies, which often gains from a larger `sigma`.
+        It misleads on columns that are constant, discrete or functions of others, where
+        the rows have no density: it then grows without bound as `sigma` shrinks, and
+        the search picks the smallest sigma on offer. A good fit of the density is also
+        not the same as a good ranking of anomalies, which often gains from a larger
+        `sigma`.
 
         References
         ----------

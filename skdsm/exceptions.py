@@ -13,9 +13,13 @@ class NonFiniteError(ValueError):
     """
 
     def __init__(self, what):
-        super().__init__(
-            f"{what} is not finite: the values of X are too large, or too far from the "
-            "scale of sigma. Please rescale X, for instance by a StandardScaler."
+        super().__init__(what)
+
+    def __str__(self):
+        return (
+            f"{self.args[0]} is not finite: the values of X are too large, or too far "
+            "from the scale of sigma. Please rescale X, for instance by a "
+            "StandardScaler."
         )
 
 

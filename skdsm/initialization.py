@@ -10,6 +10,8 @@ from skdsm.special import logistic
 
 __all__ = ["LinearDenoiser", "data_dependent_start", "linear_denoiser"]
 
+_SPREAD = 1.5  # standard deviation of the logarithm of the units' sizes
+
 
 class LinearDenoiser(NamedTuple):
     """The best linear denoiser ``U diag(shrinkage) U'`` of centred rows.
@@ -37,8 +39,8 @@ def linear_denoiser(X, sample_weight, mean_square_level):
     ----------
     X : ndarray of shape (n_samples, d)
         Rows of weighted mean zero.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights; None is one each.
     mean_square_level : float
         Mean squared noise level sigma^2.
 
@@ -52,9 +54,12 @@ def linear_denoiser(X, sample_weight, mean_square_level):
     NonFiniteError
         If the covariance overflows.
     """
-    share = (sample_weight / sample_weight.sum()).astype(X.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        covariance = (X.T @ (X * share[:, None])).astype(np.float64)
+        if sample_weight is None:
+            covariance = (X.T @ X).astype(np.float64) / len(X)
+        else:
+            share = (sample_weight / sample_weight.sum()).astype(X.dtype)
+            covariance = (X.T @ (X * share[:, None])).astype(np.float64)
     if not np.isfinite(covariance).all():
         raise NonFiniteError("The covariance of X")
     eigenvalues, directions = np.linalg.eigh(covariance)
@@ -69,15 +74,16 @@ def data_dependent_start(X, sample_weight, linear, n_components, rng):
 
     A unit passes a quarter of what it sees where it is steepest, so with
     ``W = 2 Q diag(shrinkage)^(1/2) U'`` and orthonormal columns in the random Q,
-    ``W' W / 4`` is the linear denoiser. Each unit is steepest at a random training row;
-    the visible intercept makes the mean residual zero.
+    ``W' W / 4`` is the linear denoiser. The rows of Q differ much in size: many units
+    of one small size are all but linear, and stay so. Each unit is steepest at a random
+    training row; the visible intercept makes the mean residual zero.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, d)
         Centred rows.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights; None is one each.
     linear : LinearDenoiser
         The best linear denoiser of these rows.
     n_components : int
@@ -92,10 +98,15 @@ def data_dependent_start(X, sample_weight, linear, n_components, rng):
     """
     m, d = n_components, X.shape[1]
     rank = min(m, d)
-    Q, R = np.linalg.qr(rng.standard_normal((m, rank)))
-    Q *= np.sign(np.diag(R))  # the uniform distribution needs a sign convention
+    size = np.exp(_SPREAD * rng.standard_normal((m, 1)))
+    left, _, right = np.linalg.svd(
+        size * rng.standard_normal((m, rank)), full_matrices=False
+    )
+    Q = left @ right  # the nearest matrix with orthonormal columns
     W = 2 * (Q * np.sqrt(linear.shrinkage[:rank])) @ linear.directions[:, :rank].T
 
+    if sample_weight is None:
+        sample_weight = np.ones(len(X))
     hinges = rng.choice(len(X), size=m, p=sample_weight / sample_weight.sum())
     b = -np.einsum("ij,ij->i", W, X[hinges].astype(np.float64))
     sample = slice(0, 4096)  # rows are in random order

@@ -21,8 +21,7 @@ a noise level of its own.
 
 import numpy as np
 
-from skdsm.energy import Parameters
-from skdsm.special import logistic
+from skdsm.kernel import LossKernel
 
 __all__ = [
     "denoising_autoencoder",
@@ -36,13 +35,10 @@ __all__ = [
 def residual_loss(parameters, X_noisy, target, trace_weight=None, sample_weight=None):
     """Weighted sum over rows of the common loss, and its gradient.
 
-    Two matrix products go forward (pre-activation, reconstruction), three backward
-    (through the decoder, and the two roles of the tied weights).
-
     Parameters
     ----------
     parameters : Parameters
-        W, b, c and g, in the floating-point type of the rows.
+        W, b, c and g; the arithmetic is in the floating-point type of the rows.
     X_noisy : ndarray of shape (n_samples, d)
         Corrupted rows x~.
     target : ndarray of shape (n_samples, d)
@@ -57,41 +53,12 @@ def residual_loss(parameters, X_noisy, target, trace_weight=None, sample_weight=
     value : float
         ``sum_i w_i loss_i``.
     gradient : Parameters
-        Its derivatives, in the type of the rows.
+        Its derivatives, in double precision.
     """
-    W, b, c, g = parameters
-    H = X_noisy @ W.T
-    H += b
-    logistic(H, out=H)
-    A = H * g
-    D = A @ W
-    D += c
-    D -= target
-
-    if sample_weight is None:
-        D_weighted = D
-    else:
-        D_weighted = D * sample_weight[:, None]
-    square = np.einsum("ij,ij->i", D, D).astype(np.float64)
-    value = 0.5 * (square.sum() if sample_weight is None else square @ sample_weight)
-
-    back = D_weighted @ W.T
-    slope = H * (1 - H)
-    grad_g = np.einsum("ij,ij->j", back, H)
-    grad_W = A.T @ D_weighted
-    if trace_weight is not None:
-        tau = trace_weight if sample_weight is None else trace_weight * sample_weight
-        square_norm = np.einsum("ij,ij->i", W, W)
-        curvature = tau @ slope  # sum over rows of tau_i h_ij (1 - h_ij)
-        value += curvature @ (g * square_norm)
-        grad_g += curvature * square_norm
-        grad_W += 2 * (g * curvature)[:, None] * W
-        back += (tau[:, None] * square_norm) * (1 - 2 * H)
-    delta = back
-    delta *= slope
-    delta *= g
-    grad_W += delta.T @ X_noisy
-    return float(value), Parameters(grad_W, delta.sum(0), D_weighted.sum(0), grad_g)
+    kernel = LossKernel(*X_noisy.shape[:1], *parameters.components.shape, X_noisy.dtype)
+    kernel.begin(parameters)
+    kernel.add(X_noisy, target, trace_weight, sample_weight)
+    return kernel.end()
 
 
 def explicit_score_matching(model, X, target_score, sample_weight=None):

@@ -23,6 +23,7 @@ from skdsm.special import logistic
 __all__ = ["ChangeOfVariables", "curvature_scaling"]
 
 _RIDGE = 1e-3  # relative to the largest eigenvalue
+_NEGLIGIBLE = 1e-6  # curvature, relative to the largest eigenvalue
 
 
 class ChangeOfVariables(NamedTuple):
@@ -120,17 +121,17 @@ def curvature_scaling(parameters, X_noisy, sample_weight):
     if not np.isfinite(P).all():
         raise NonFiniteError("The training loss's curvature")
     eigenvalues, vectors = np.linalg.eigh(P)
-    roots = np.sqrt(np.maximum(eigenvalues, 0) + _RIDGE * eigenvalues[-1])
+    largest = eigenvalues[-1] or 1.0  # zero if all gains are
+    roots = np.sqrt(np.maximum(eigenvalues, 0) + _RIDGE * largest)
     return ChangeOfVariables(
         root=(vectors * roots) @ vectors.T,
         inverse_root=(vectors / roots) @ vectors.T,
-        hidden_scale=_scale(np.diag(encoder)),
-        gain_scale=_scale((share * H**2).sum(0) * np.diag(gram)),
+        hidden_scale=_scale(np.diag(encoder), largest),
+        gain_scale=_scale((share * H**2).sum(0) * np.diag(gram), largest),
     )
 
 
-def _scale(curvature):
-    largest = curvature.max()
-    if largest == 0:  # the objective does not depend on these parameters (W = 0)
-        return np.ones_like(curvature)
-    return np.sqrt(curvature + _RIDGE * largest)
+def _scale(curvature, largest):
+    # a loss that hardly depends on these parameters (W near 0) must not let them loose
+    floor = max(curvature.max(), _NEGLIGIBLE * largest)
+    return np.sqrt(curvature + _RIDGE * floor)

@@ -1,67 +1,93 @@
-"""The empirical risk of a stage of training: one frozen draw of noise on many rows."""
+"""The empirical risk of a stage of training: one frozen draw of noise on some rows."""
 
-from typing import NamedTuple
+from queue import SimpleQueue
 
 import numpy as np
 
-from skdsm.corruption import corrupt
+from skdsm.corruption import FEWEST_BANK_ROWS, draw_corruption
 from skdsm.energy import Parameters
-from skdsm.objectives import residual_loss
+from skdsm.kernel import LossKernel
 from skdsm.rows import row_blocks
 
-__all__ = ["Chunk", "EmpiricalRisk", "draw_risk"]
+__all__ = ["EmpiricalRisk", "chunk_rows"]
 
-_CHUNK_ELEMENTS = 2**17  # of the widest scratch array of a chunk: it stays in cache
-_LANES = 8  # partial sums of the gradient; fixed, so that threads cannot reorder them
+_CHUNK_ELEMENTS = 2**16  # of the widest scratch array of a chunk: it stays in cache
+_LANES = 8  # partial sums, at most; threads must not change the order of summation
 
 
-class Chunk(NamedTuple):
-    """Corrupted rows and what the objective compares them with.
+def chunk_rows(n_components, n_features):
+    """Choose how many rows are evaluated at a time.
 
-    Attributes
+    Parameters
     ----------
-    X_noisy : ndarray of shape (n_samples, d)
-        Corrupted rows.
-    target : ndarray of shape (n_samples, d)
-        What their reconstruction is compared with.
-    trace_weight : ndarray of shape (n_samples,) or None
-        Weight of the Jacobian's trace.
-    share : ndarray of shape (n_samples,)
-        Sample weights; they add up to one over all chunks.
+    n_components : int
+        Hidden units, m.
+    n_features : int
+        Features, d.
+
+    Returns
+    -------
+    int
+        Rows of a chunk. The number depends on nothing else, or the last bits would.
+    """
+    n_rows = max(1, _CHUNK_ELEMENTS // max(n_components, n_features))
+    return min(n_rows, FEWEST_BANK_ROWS)  # or a block would not fit in the bank
+
+
+class EmpiricalRisk:
+    """Mean denoising loss over corrupted rows, plus the penalty on W.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        Clean rows.
+    settings : Settings
+        Noise levels, number of corruptions, objective, penalty.
+    seed : tuple of int
+        Names the draw of noise.
+    map : callable, optional
+        Ordered map over independent pieces of work.
     """
 
-    X_noisy: np.ndarray
-    target: np.ndarray
-    trace_weight: np.ndarray | None
-    share: np.ndarray
+    def __init__(self, rows, settings, seed, map=map):
+        self._rows = rows
+        self._map = map
+        self._implicit = settings.objective == "ism"
+        self._alpha = settings.alpha
+        d = rows.X.shape[1]
+        m = settings.n_components
+        n_chunk = chunk_rows(m, d)
+        blocks = rows.blocks(n_chunk)
+        n_rows = sum(block.stop - block.start for block in blocks)
+        self._corruption = draw_corruption(
+            (n_rows, d), settings.levels, settings.n_corruptions, seed, rows.X.dtype
+        )
+        starts, signs = self._corruption.place(n_rows, blocks)
+        chunks = [
+            (block, copy, int(starts[i, copy]), bool(signs[i, copy]))
+            for i, block in enumerate(blocks)
+            for copy in range(settings.n_corruptions)
+        ]
+        n_lanes = min(_LANES, max(1, len(chunks) // 4))  # each costs something
+        per_lane = -(-len(chunks) // n_lanes)
+        self._lanes = [chunks[part] for part in row_blocks(len(chunks), per_lane)]
+        if rows.weight is None:
+            self._total = n_rows * settings.n_corruptions
+        else:
+            self._total = settings.n_corruptions * sum(
+                rows.weight[block].sum() for block in blocks
+            )
+        self._kernel_shape = min(n_chunk, n_rows), m, d, rows.X.dtype
+        self._kernels = SimpleQueue()  # idle ones; at most as many as threads are made
+        self._constant = self._trace_constant() if self._implicit else 0.0
 
-
-class EmpiricalRisk(NamedTuple):
-    """Mean denoising loss over chunks of corrupted rows, plus the penalty on W.
-
-    Attributes
-    ----------
-    chunks : list of Chunk
-        Corrupted rows.
-    constant : float
-        Added to the value.
-    alpha : float
-        Strength of the penalty ``alpha * |W|^2 / 2``.
-    """
-
-    chunks: list
-    constant: float
-    alpha: float
-
-    def __call__(self, parameters, map=map):
+    def __call__(self, parameters):
         """Evaluate the risk and its gradient.
 
         Parameters
         ----------
         parameters : Parameters
             W, b, c and g in double precision; the arithmetic is that of the rows.
-        map : callable, optional
-            Ordered map over independent pieces of work.
 
         Returns
         -------
@@ -70,32 +96,53 @@ class EmpiricalRisk(NamedTuple):
         gradient : Parameters
             Its derivatives, in double precision.
         """
-        dtype = self.chunks[0].X_noisy.dtype
-        cast = Parameters(*(block.astype(dtype) for block in parameters))
-
-        def partial_sum(chunks):
-            total, gradient = 0.0, None
-            for chunk in chunks:
-                value, part = residual_loss(cast, *chunk)
-                total += value
-                if gradient is None:
-                    gradient = [block.astype(np.float64) for block in part]
-                else:
-                    for block, more in zip(gradient, part, strict=True):
-                        block += more
-            return total, gradient
-
-        per_lane = -(-len(self.chunks) // _LANES)
-        lanes = [self.chunks[rows] for rows in row_blocks(len(self.chunks), per_lane)]
-        (value, gradient), *rest = map(partial_sum, lanes)
+        sums = self._map(lambda lane: self._sum(parameters, lane), self._lanes)
+        (value, gradient), *rest = sums
         for more, part in rest:
             value += more
             for block, addend in zip(gradient, part, strict=True):
                 block += addend
+        gradient = Parameters(*(block / self._total for block in gradient))
         W = parameters.components
-        gradient[0] += self.alpha * W
-        value += self.constant + 0.5 * self.alpha * np.vdot(W, W)
-        return float(value), Parameters(*gradient)
+        gradient.components[:] += self._alpha * W
+        value = value / self._total + self._constant
+        return value + 0.5 * self._alpha * np.vdot(W, W), gradient
+
+    def _sum(self, parameters, lane):
+        """Loss and gradient, summed over the chunks of a lane."""
+        kernel = self._kernels.get() if not self._kernels.empty() else None
+        if kernel is None:
+            kernel = LossKernel(*self._kernel_shape)
+        kernel.begin(parameters)
+        noisy = kernel.noisy
+        weight = trace_weight = None
+        for chunk in lane:
+            X, X_noisy, variance = self._corrupted(chunk, noisy)
+            if self._rows.weight is not None:
+                weight = self._rows.weight[chunk[0]]
+            if self._implicit:
+                X, trace_weight = X_noisy, variance
+            kernel.add(X_noisy, X, trace_weight, weight)
+        result = kernel.end()
+        self._kernels.put(kernel)
+        return result
+
+    def _corrupted(self, chunk, out=None):
+        block, *noise = chunk
+        X = self._rows.centred(block)
+        out = None if out is None else out[: len(X)]
+        return X, *self._corruption.apply(X, *noise, out=out)
+
+    def _trace_constant(self):
+        """What the implicit form lacks: ``-d E s^2 / 2``, over this draw."""
+        total = 0.0
+        for lane in self._lanes:
+            for block, copy, start, _ in lane:
+                rows = slice(start, start + block.stop - block.start)
+                variance = self._corruption.variance[copy, rows].astype(np.float64)
+                w = self._rows.weight
+                total += variance.sum() if w is None else variance @ w[block]
+        return -0.5 * self._rows.X.shape[1] * total / self._total
 
     def sample(self, n_rows):
         """First corrupted rows, in double precision.
@@ -109,62 +156,16 @@ class EmpiricalRisk(NamedTuple):
         -------
         X_noisy : ndarray of shape (n_sampled, d)
             Corrupted rows.
-        share : ndarray of shape (n_sampled,)
+        weight : ndarray of shape (n_sampled,)
             Their weights.
         """
-        chunks = self.chunks[: -(-n_rows // len(self.chunks[0].X_noisy))]
-        return (
-            np.concatenate([chunk.X_noisy for chunk in chunks], dtype=np.float64),
-            np.concatenate([chunk.share for chunk in chunks], dtype=np.float64),
-        )
-
-
-def draw_risk(
-    X, sample_weight, levels, seed, *, objective, n_corruptions, n_components, alpha
-):
-    """Corrupt rows and set up the risk on them.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-        Clean rows, centred.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights.
-    levels : NoiseLevels
-        Noise levels.
-    seed : tuple of int
-        Names the draw.
-    objective : {"dsm", "ism"}
-        Compare with the clean row, or use the implicit form, which has the same
-        expectation.
-    n_corruptions : int
-        Corrupted copies of each row.
-    n_components : int
-        Number of hidden units; with d it sets the size of the chunks.
-    alpha : float
-        Strength of the penalty on W.
-
-    Returns
-    -------
-    EmpiricalRisk
-        The risk under this draw.
-    """
-    n, d = X.shape
-    n_rows = max(64, _CHUNK_ELEMENTS // max(n_components, d))
-    total = n_corruptions * sample_weight.sum()
-    chunks, trace = [], 0.0
-    for index, rows in enumerate(row_blocks(n, max(1, n_rows // n_corruptions))):
-        copies = [
-            corrupt(X[rows], levels, (*seed, index), copy, n_corruptions)
-            for copy in range(n_corruptions)
-        ]
-        X_noisy = np.concatenate([noisy for noisy, _ in copies])
-        variance = np.concatenate([level for _, level in copies]) ** 2
-        share = np.tile(sample_weight[rows], n_corruptions) / total
-        if objective == "ism":
-            target, trace_weight = X_noisy, variance.astype(X.dtype)
-            trace -= 0.5 * d * (share @ variance)
-        else:
-            target, trace_weight = np.tile(X[rows], (n_corruptions, 1)), None
-        chunks.append(Chunk(X_noisy, target, trace_weight, share.astype(X.dtype)))
-    return EmpiricalRisk(chunks, float(trace), alpha)
+        X_noisy, weight, left = [], [], n_rows
+        for chunk in (chunk for lane in self._lanes for chunk in lane):
+            if left <= 0:
+                break
+            noisy = self._corrupted(chunk)[1]
+            w = self._rows.weight
+            X_noisy.append(noisy)
+            weight.append(np.ones(len(noisy)) if w is None else w[chunk[0]])
+            left -= len(noisy)
+        return np.concatenate(X_noisy, dtype=np.float64), np.concatenate(weight)

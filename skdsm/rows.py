@@ -79,13 +79,14 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     X : ndarray of shape (n_distinct, d)
         Distinct rows of positive weight, C-contiguous.
     weight : ndarray of shape (n_distinct,), float64
-        Summed weights of each.
+        Summed weight of each, relative to the largest.
     """
     # a total weight must not overflow; only ratios of weights matter
     if sample_weight is None:
         weight = np.ones(len(X))
     else:
-        weight = sample_weight / sample_weight.max()
+        # by a power of two, without rounding: 3 must stay three times 1
+        weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
         kept = weight > 0
         X, weight = X[kept], weight[kept]
     X = np.add(X, 0, order="C")  # -0.0 becomes 0.0
@@ -105,6 +106,6 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
         equal = (X[1:] == X[:-1]).all(axis=1)
 
     first = np.flatnonzero(np.concatenate([[True], ~equal]))
-    if len(first) == len(X):
-        return X, weight
-    return X[first], np.add.reduceat(weight, first)
+    if len(first) < len(X):
+        X, weight = X[first], np.add.reduceat(weight, first)
+    return X, weight / weight.max()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 __all__ = ["block_map", "single_threaded_blas"]
 
@@ -20,6 +20,16 @@ def _controller():
     return ThreadpoolController()
 
 
+def _release_control():
+    """Let the next thread that asks set the limits of OpenBLAS.
+
+    Since threadpoolctl 3.8 the first thread to set them is the only one that can.
+    """
+    release = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+
+
 @contextmanager
 def single_threaded_blas():
     """Hold the BLAS library to one thread, in this process, while any caller is inside.
@@ -27,7 +37,9 @@ def single_threaded_blas():
     How a library splits a product over its threads can change the last bit; one thread
     a product, and threads over fixed blocks instead, makes results reproducible. The
     limit is a property of the process: it is set by the first caller to come in and
-    lifted by the last to go, so that concurrent fits do not lift each other's.
+    lifted by the last to go, so that concurrent fits do not lift each other's. These
+    may be different threads, so that neither keeps threadpoolctl's control over
+    OpenBLAS, which belongs to one thread at a time.
 
     Yields
     ------
@@ -37,16 +49,20 @@ def single_threaded_blas():
     global _users, _limits
     with _lock:
         if _users == 0:
+            _release_control()
             _limits = _controller().limit(limits=1, user_api="blas")
         _users += 1
+        _release_control()
     try:
         yield
     finally:
         with _lock:
             _users -= 1
             if _users == 0:
+                _release_control()
                 _limits.restore_original_limits()
                 _limits = None
+            _release_control()
 
 
 @contextmanager

@@ -21,13 +21,14 @@ from skdsm.exceptions import NonFiniteError
 
 __all__ = [
     "Monitor",
+    "Schedule",
     "Stage",
     "TrainingResult",
     "minimise_stage",
-    "schedule",
     "train",
 ]
 
+_STAGE_ITER = 30
 _ABNORMAL = 2  # L-BFGS-B status: the line search found no acceptable step
 
 
@@ -38,12 +39,12 @@ class Stage(NamedTuple):
     ----------
     n_rows : int
         How many of the (randomly ordered) rows it sees.
-    max_iter : int
-        Its L-BFGS iterations at most.
+    n_copies : int
+        Corrupted copies of each of them.
     """
 
     n_rows: int
-    max_iter: int
+    n_copies: int
 
 
 class TrainingResult(NamedTuple):
@@ -73,13 +74,15 @@ class TrainingResult(NamedTuple):
 class Monitor:
     """Follows training, and may stop it. This one only watches."""
 
-    def begin_stage(self, stage):
+    def begin_stage(self, stage, max_iter):
         """Take note that a stage begins.
 
         Parameters
         ----------
         stage : Stage
             The stage.
+        max_iter : int
+            Its L-BFGS iterations, at most.
         """
 
     def end_iteration(self, parameters, loss):
@@ -117,36 +120,72 @@ class Monitor:
         return False
 
 
-def schedule(n_rows, max_iter, *, stage_iter=30, smallest=1024, growth=4, grow=True):
-    """Plan the stages: a growing sample, then all rows again and again.
+class Schedule(NamedTuple):
+    """How the sample of corrupted rows grows from stage to stage.
 
-    Parameters
+    First the rows, by factors of four; then, whenever a stage has brought little, the
+    corrupted copies of each row, by factors of two; then training ends.
+
+    Attributes
     ----------
     n_rows : int
-        Number of training rows.
-    max_iter : int
-        L-BFGS iterations in all.
-    stage_iter : int, optional
-        Iterations a stage.
-    smallest : int, optional
-        No sample is smaller, unless there are fewer rows.
-    growth : int, optional
-        Ratio of consecutive sample sizes.
-    grow : bool, optional
-        Whether to begin with samples; a warm start need not.
-
-    Returns
-    -------
-    list of Stage
-        Their iterations add up to `max_iter`.
+        All rows.
+    n_copies : int
+        Corrupted copies of each row, at most.
+    smallest : int
+        Corrupted rows of a stage, at least, as far as `n_rows` and `n_copies` allow.
     """
-    sizes = [n_rows]
-    while grow and sizes[0] // growth >= smallest:
-        sizes.insert(0, sizes[0] // growth)
-    n_stages = -(-max_iter // stage_iter)
-    sizes = sizes[-n_stages:] + [n_rows] * (n_stages - len(sizes))
-    left = max_iter - stage_iter * (n_stages - 1)
-    return [Stage(size, stage_iter) for size in sizes[:-1]] + [Stage(sizes[-1], left)]
+
+    n_rows: int
+    n_copies: int
+    smallest: int
+
+    def first(self):
+        """Begin with a sample.
+
+        Returns
+        -------
+        Stage
+            The first stage of a fit from scratch.
+        """
+        n_rows = self.n_rows
+        while n_rows // 4 >= self.smallest:
+            n_rows //= 4
+        return Stage(n_rows, min(self.n_copies, -(-self.smallest // n_rows)))
+
+    def last(self):
+        """Begin at the end.
+
+        Returns
+        -------
+        Stage
+            All rows, and all copies: the only stage of a warm start.
+        """
+        return Stage(self.n_rows, self.n_copies)
+
+    def after(self, stage, improved):
+        """Go on from a stage.
+
+        Parameters
+        ----------
+        stage : Stage
+            The stage that has ended.
+        improved : bool
+            Whether it has brought much.
+
+        Returns
+        -------
+        Stage or None
+            The next one; None at the end.
+        """
+        if stage.n_rows < self.n_rows:
+            n_rows = 4 * stage.n_rows
+            return Stage(n_rows if 2 * n_rows <= self.n_rows else self.n_rows, 1)
+        if improved:
+            return stage
+        if stage.n_copies < self.n_copies:
+            return Stage(self.n_rows, min(2 * stage.n_copies, self.n_copies))
+        return None
 
 
 def minimise_stage(
@@ -192,7 +231,9 @@ def minimise_stage(
 
     def to_model(x):
         blocks = Parameters.unpack(np.concatenate([x, fixed]), m, d)
-        return variables.to_model(blocks)
+        model = variables.to_model(blocks)
+        # to and fro is not exact
+        return model if learn_gains else model._replace(gains=start.gains.copy())
 
     def objective(x):
         with np.errstate(over="ignore", invalid="ignore"):
@@ -229,24 +270,29 @@ def minimise_stage(
 
 def train(
     start,
-    stages,
+    stage,
+    next_stage,
     draw_risk,
     scaling,
     *,
     validation_risk,
     scale,
+    idle_loss,
+    max_iter,
     tol,
     learn_gains=False,
     monitor=None,
 ):
-    """Train through the stages until the validation loss stops improving.
+    """Train in stages until the validation loss stops improving.
 
     Parameters
     ----------
     start : Parameters
         Where to start.
-    stages : list of Stage
-        The plan.
+    stage : Stage
+        The first stage.
+    next_stage : callable
+        ``next_stage(stage, improved)`` returns the stage after this one, or None.
     draw_risk : callable
         ``draw_risk(index, stage)`` returns the stage's risk under fresh noise.
     scaling : callable
@@ -255,9 +301,12 @@ def train(
         ``validation_risk(parameters)`` is the loss on the validation draw.
     scale : float
         Typical size of the risk; positive.
+    idle_loss : float
+        Risk of leaving corrupted rows as they are.
+    max_iter : int
+        L-BFGS iterations in all.
     tol : float
-        Training ends when a stage on all rows improves the validation loss by less than
-        this fraction of it.
+        A stage has improved the validation loss if by more than this fraction of it.
     learn_gains : bool, optional
         Whether the gains are free.
     monitor : Monitor, optional
@@ -270,22 +319,22 @@ def train(
     """
     monitor = Monitor() if monitor is None else monitor
     parameters = start
-    n_rows = stages[-1].n_rows
     losses, stage_ends, validation = [], [], [validation_risk(start)]
-    message = "the maximum number of iterations was reached"
+    status, stopped = 0, False
 
     def end_iteration(parameters, loss):
         losses.append(loss)
         return monitor.end_iteration(parameters, loss)
 
-    for index, stage in enumerate(stages):
-        monitor.begin_stage(stage)
-        risk = draw_risk(index, stage)
+    while stage is not None and len(losses) < max_iter and not stopped:
+        n_iter = min(_STAGE_ITER, max_iter - len(losses))
+        monitor.begin_stage(stage, n_iter)
+        risk = draw_risk(len(stage_ends), stage)
         parameters, status = minimise_stage(
             risk,
             parameters,
             scaling(parameters, risk),
-            stage.max_iter,
+            n_iter,
             scale=scale,
             learn_gains=learn_gains,
             end_iteration=end_iteration,
@@ -294,12 +343,14 @@ def train(
         validation.append(validation_risk(parameters))
         stopped = monitor.end_stage(parameters, validation[-1]) or status == 99
         gain = validation[-2] - validation[-1]
-        if stopped or (stage.n_rows == n_rows and gain <= tol * abs(validation[-1])):
-            message = ""
-            break
-    else:
+        stage = next_stage(stage, gain > tol * _reducible(validation[-1], idle_loss))
+    message = ""
+    if stage is not None and not stopped:
+        message = "the maximum number of iterations was reached"
         if status == _ABNORMAL:
             message = "the line search of the last stage found no acceptable step"
+    if not losses:  # the start is a minimum: to find that out is an iteration as well
+        losses, stage_ends, validation = [validation[-1]], [1], validation[-2:]
     return TrainingResult(
         parameters,
         np.array(losses),
@@ -307,3 +358,12 @@ def train(
         np.array(validation[1:]),
         message,
     )
+
+
+def _reducible(loss, idle_loss):
+    """Part of the loss that a better model could still move, by order of magnitude.
+
+    At a small noise level nearly all of the noise stays, whatever the model: what
+    counts is the distance from doing nothing. At a large one, nearly all of it goes.
+    """
+    return min(abs(loss), abs(idle_loss - loss))

@@ -1,0 +1,292 @@
+"""Time to a given held-out denoising loss: skdsm against other ways to train the model.
+
+All train the same tied-weight denoising autoencoder at the same noise level. Adam
+(PyTorch) is swept over learning rates and batch sizes; its best held-out loss over the
+sweep defines the target, 1 % above it, and the sweep's fastest run to the target is
+what is compared. Evaluations of the held-out loss are not counted. Ratios are times
+divided by skdsm's in the same run of this script.
+"""
+
+import argparse
+import time
+
+import numpy as np
+from common import DATA_SETS, describe_machine, standardise
+from scipy.optimize import minimize
+
+from skdsm import DenoisingScoreMatcher
+from skdsm.corruption import NoiseLevels
+from skdsm.energy import Parameters
+from skdsm.fitting import Settings, fit_energy_model
+from skdsm.risk import EmpiricalRisk
+from skdsm.threads import block_map
+from skdsm.training import Monitor
+from skdsm.training_rows import TrainingRows, prepare_rows
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+
+class Clock:
+    """Records (seconds of training, held-out loss); evaluation stops the clock."""
+
+    def __init__(self, held_out_loss):
+        self._loss = held_out_loss
+        self.record = []
+        self._start = time.perf_counter()
+
+    def elapsed(self):
+        return time.perf_counter() - self._start
+
+    def point(self, parameters):
+        pause = time.perf_counter()
+        self.record.append((pause - self._start, self._loss(parameters)))
+        self._start += time.perf_counter() - pause
+        return self.record[-1][1]
+
+    def time_to(self, target):
+        """First time at which the loss was at most the target."""
+        return next((t for t, loss in self.record if loss <= target), np.inf)
+
+    def best(self):
+        return min(loss for _, loss in self.record)
+
+
+def skdsm_run(X, held_out_loss, args):
+    """Train by skdsm, as its estimator does, with a point every five iterations."""
+    defaults = DenoisingScoreMatcher()
+    settings = Settings(
+        n_components=args.n_components,
+        levels=NoiseLevels(args.sigma, args.sigma),
+        learn_gains=False,
+        objective=defaults.objective,
+        n_corruptions=defaults.n_corruptions,
+        alpha=0.0,
+        max_iter=defaults.max_iter,
+        tol=defaults.tol,
+    )
+    clock = Clock(held_out_loss)
+
+    class Points(Monitor):
+        n_iter = 0
+
+        def end_iteration(self, parameters, loss):
+            self.n_iter += 1
+            if self.n_iter % 5 == 0:
+                clock.point(parameters.translate(rows.mean))
+            return clock.elapsed() > args.budget
+
+    with block_map(args.n_jobs) as map:
+        rows = prepare_rows(X, None, args.seed)
+        result = fit_energy_model(rows, settings, args.seed, monitor=Points(), map=map)
+    clock.point(result.parameters.translate(rows.mean))
+    return clock
+
+
+def plain_lbfgs_run(X, held_out_loss, args):
+    """Train by SciPy's L-BFGS on one draw of noise, from small random weights."""
+    rng = np.random.default_rng(args.seed)
+    m, d = args.n_components, X.shape[1]
+    settings = Settings(
+        m, NoiseLevels(args.sigma, args.sigma), False, "dsm", 4, 0.0, 0, 0.0
+    )
+    clock = Clock(held_out_loss)
+    with block_map(args.n_jobs) as map:
+        rows = TrainingRows(X, None, np.zeros(d))
+        risk = EmpiricalRisk(rows, settings, (args.seed,), map=map)
+        start = Parameters(
+            rng.standard_normal((m, d)) / np.sqrt(d),
+            np.zeros(m),
+            np.zeros(d),
+            np.ones(m),
+        ).pack()
+
+        def objective(x):
+            full = np.concatenate([x, np.ones(m)])
+            value, gradient = risk(Parameters.unpack(full, m, d))
+            return value, gradient.pack()[:-m]
+
+        def callback(intermediate_result):
+            callback.n_iter += 1
+            if callback.n_iter % 5 == 0:
+                full = np.concatenate([intermediate_result.x, np.ones(m)])
+                clock.point(Parameters.unpack(full, m, d))
+            if clock.elapsed() > args.slow_budget:
+                raise StopIteration
+
+        callback.n_iter = 0
+        minimize(
+            objective,
+            start[:-m],
+            jac=True,
+            method="L-BFGS-B",
+            callback=callback,
+            options={"maxiter": 100_000, "maxfun": 100_000},
+        )
+    return clock
+
+
+def torch_model(X, args, generator):
+    m, d = args.n_components, X.shape[1]
+    W = (torch.randn(m, d, generator=generator) / np.sqrt(d)).requires_grad_()
+    b = torch.zeros(m, requires_grad=True)
+    c = torch.zeros(d, requires_grad=True)
+    return [W, b, c]
+
+
+def torch_loss(weights, clean, noisy):
+    W, b, c = weights
+    reconstruction = torch.sigmoid(noisy @ W.T + b) @ W + c
+    return 0.5 * ((reconstruction - clean) ** 2).sum(1).mean()
+
+
+def torch_parameters(weights):
+    W, b, c = (w.detach().numpy().astype(np.float64) for w in weights)
+    return Parameters(W, b, c, np.ones(len(b)))
+
+
+def adam_run(X, held_out_loss, args, learning_rate, batch_size):
+    """Train by Adam, fresh noise for each batch, until the budget is spent."""
+    generator = torch.Generator().manual_seed(args.seed)
+    data = torch.from_numpy(X)
+    weights = torch_model(X, args, generator)
+    optimiser = torch.optim.Adam(weights, lr=learning_rate)
+    clock = Clock(held_out_loss)
+    next_point = 0.1
+    while clock.elapsed() < args.budget:
+        index = torch.randint(len(data), (batch_size,), generator=generator)
+        clean = data[index]
+        noisy = clean + args.sigma * torch.randn(clean.shape, generator=generator)
+        optimiser.zero_grad()
+        torch_loss(weights, clean, noisy).backward()
+        optimiser.step()
+        if clock.elapsed() > next_point:
+            loss = clock.point(torch_parameters(weights))
+            if not np.isfinite(loss) or loss > 1e3 * args.scale:
+                break
+            next_point = clock.elapsed() * 1.1
+    return clock
+
+
+def torch_lbfgs_run(X, held_out_loss, args):
+    """Train by PyTorch's L-BFGS, fresh noise for every closure of 20 iterations."""
+    generator = torch.Generator().manual_seed(args.seed)
+    data = torch.from_numpy(X)
+    weights = torch_model(X, args, generator)
+    optimiser = torch.optim.LBFGS(weights, max_iter=20, line_search_fn="strong_wolfe")
+    clock = Clock(held_out_loss)
+    while clock.elapsed() < args.slow_budget:
+        noisy = data + args.sigma * torch.randn(data.shape, generator=generator)
+
+        def closure(noisy=noisy):
+            optimiser.zero_grad()
+            loss = torch_loss(weights, data, noisy)
+            loss.backward()
+            return loss
+
+        optimiser.step(closure)
+        clock.point(torch_parameters(weights))
+    return clock
+
+
+def mlp_run(X, held_out_rows, args):
+    """Train scikit-learn's MLPRegressor (untied weights) as a denoiser."""
+    from sklearn.neural_network import MLPRegressor
+
+    clean, noisy = held_out_rows
+    rng = np.random.default_rng(args.seed)
+    model = MLPRegressor(
+        (args.n_components,), activation="logistic", batch_size=512, random_state=0
+    )
+    clock = Clock(
+        lambda model: 0.5 * float(((model.predict(noisy) - clean) ** 2).sum(1).mean())
+    )
+    while clock.elapsed() < args.slow_budget:
+        noise = args.sigma * rng.standard_normal(X.shape, dtype=np.float32)
+        model.partial_fit(X + noise, X)
+        clock.point(model)
+    return clock
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", nargs="*", help="names begin with; default all")
+    parser.add_argument("--n-components", type=int, default=128)
+    parser.add_argument("--sigma", type=float, default=0.5)
+    parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--budget", type=float, default=20, help="seconds a run")
+    parser.add_argument("--slow-budget", type=float, default=40)
+    parser.add_argument(
+        "--learning-rates", type=float, nargs="*", default=[1e-3, 3e-3, 1e-2]
+    )
+    parser.add_argument("--batch-sizes", type=int, nargs="*", default=[256, 1024, 4096])
+    parser.add_argument("--only", nargs="*", help="skdsm adam lbfgs torch-lbfgs mlp")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    describe_machine()
+    if torch is None:
+        print("PyTorch is not installed: Adam and its L-BFGS are left out.")
+    else:
+        torch.set_num_threads(args.n_jobs)
+
+    def wanted(name):
+        return not args.only or name in args.only
+
+    for data_name, make in DATA_SETS.items():
+        if args.data and not any(data_name.startswith(name) for name in args.data):
+            continue
+        X = standardise(make(np.random.default_rng(0)))
+        n_test = min(20_000, len(X) // 5)
+        X, X_test = X[n_test:], X[:n_test]
+        rng = np.random.default_rng(1)
+        noise = args.sigma * rng.standard_normal(X_test.shape, dtype=np.float32)
+        noisy = X_test + noise
+
+        def held_out_loss(parameters, X_test=X_test, noisy=noisy):
+            W, b, c, g = (block.astype(np.float32) for block in parameters)
+            H = 0.5 + 0.5 * np.tanh(0.5 * (noisy @ W.T + b))
+            residual = (H * g) @ W + c - X_test
+            return 0.5 * float(np.einsum("ij,ij->", residual, residual)) / len(X_test)
+
+        args.scale = 0.5 * X.shape[1] * args.sigma**2
+        runs = {}
+        if wanted("skdsm"):
+            runs["skdsm"] = skdsm_run(X, held_out_loss, args)
+        if torch is not None and wanted("adam"):
+            for rate in args.learning_rates:
+                for size in args.batch_sizes:
+                    run = adam_run(X, held_out_loss, args, rate, size)
+                    runs[f"Adam, rate {rate:g}, batch {size}"] = run
+        if wanted("lbfgs"):
+            runs["plain L-BFGS"] = plain_lbfgs_run(X, held_out_loss, args)
+        if torch is not None and wanted("torch-lbfgs"):
+            runs["PyTorch L-BFGS"] = torch_lbfgs_run(X, held_out_loss, args)
+        if wanted("mlp"):
+            runs["MLPRegressor"] = mlp_run(X, (X_test, noisy), args)
+        report(data_name, runs)
+
+
+def report(data_name, runs):
+    adam = {name: run for name, run in runs.items() if name.startswith("Adam")}
+    reference = adam or runs
+    target = 1.01 * min(run.best() for run in reference.values())
+    print(f"\n{data_name}: target loss {target:.5g}")
+    own = runs["skdsm"].time_to(target) if "skdsm" in runs else np.nan
+    if adam:
+        fastest = min(adam, key=lambda name: adam[name].time_to(target))
+        runs = {k: v for k, v in runs.items() if k not in adam or k == fastest}
+    for name, run in runs.items():
+        seconds, total = run.time_to(target), run.record[-1][0]
+        when = f"{seconds:8.2f} s" if np.isfinite(seconds) else f" > {total:6.1f} s"
+        least = seconds if np.isfinite(seconds) else total
+        mark = "" if np.isfinite(seconds) else "> "
+        print(
+            f"  {name:32s} {when}   {mark}{least / own:6.2f} x   "
+            f"best {run.best():.5g} (after {total:.1f} s)"
+        )
+
+
+if __name__ == "__main__":
+    main()

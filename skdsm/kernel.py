@@ -1,0 +1,184 @@
+"""Loss and gradient of the common training objective, in one pass over chunks of rows.
+
+With ``t = tanh(u / 2)`` in place of ``h = (1 + t) / 2``, all factors of one half, all
+intercepts and all gains move out of the loop over rows: into matrices of the size of W
+before it, and into sums of that size after it. What is left for a row are five matrix
+products, one hyperbolic tangent and a few sums over scratch arrays that stay in cache.
+"""
+
+import numpy as np
+
+from skdsm.energy import Parameters
+
+__all__ = ["LossKernel", "aligned_empty"]
+
+
+def aligned_empty(shape, dtype):
+    """Allocate an array that starts on a cache line: other stores cost double.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    dtype : dtype
+        Its type.
+
+    Returns
+    -------
+    ndarray
+        Uninitialised, C-contiguous.
+    """
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(n_bytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+class LossKernel:
+    """Sums ``w (|r(x~) - y|^2 / 2 + tau sum_j g_j |W_j|^2 h_j (1 - h_j))`` over rows.
+
+    Scratch memory is allocated once; `begin` sets the parameters, `add` takes chunks of
+    rows, `end` returns the sum and its gradient. Arithmetic is in `dtype`, sums over
+    chunks are in double precision.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of a chunk, at most.
+    n_components : int
+        Hidden units, m.
+    n_features : int
+        Features, d.
+    dtype : dtype
+        float32 or float64.
+
+    Attributes
+    ----------
+    noisy : ndarray of shape (n_rows, d)
+        Scratch for corrupted rows, for the caller.
+    """
+
+    def __init__(self, n_rows, n_components, n_features, dtype):
+        n, m, d = n_rows, n_components, n_features
+        self._dtype = np.dtype(dtype)
+        self._tanh = aligned_empty((n, m), dtype)
+        self._back = aligned_empty((n, m), dtype)
+        self._residual = aligned_empty((n, d), dtype)
+        # Intercepts as full chunks: adding one row to each of many rows costs a loop
+        # over rows, adding two arrays of one shape does not.
+        self._hidden_tile = aligned_empty((n, m), dtype)
+        self._visible_tile = aligned_empty((n, d), dtype)
+        self._ones = np.ones(n, dtype)
+        self._product = aligned_empty((m, d), dtype)
+        self.noisy = aligned_empty((n, d), dtype)
+        self._trace = None
+
+    def begin(self, parameters):
+        """Set the parameters, and the sums to zero.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, b, c and g.
+        """
+        parameters = Parameters(*(p.astype(np.float64, copy=False) for p in parameters))
+        W, b, c, g = self._parameters = parameters
+        dtype = self._dtype
+        self._W = W.astype(dtype)
+        self._half_W = (0.5 * W).astype(dtype)
+        self._decoder = (0.5 * g[:, None] * W).astype(dtype)
+        self._hidden_tile[:] = 0.5 * b
+        self._visible_tile[:] = c + 0.5 * (g @ W)
+        self._square_norm = np.einsum("ij,ij->i", W, W)
+        self._value = 0.0
+        self._sum_tanh_residual = np.zeros_like(W)
+        self._sum_slope_x = np.zeros_like(W)
+        self._sum_slope = np.zeros_like(b)
+        self._sum_residual = np.zeros_like(c)
+        self._curvature = np.zeros_like(b)
+        self._trace_ready = False
+
+    def add(self, X_noisy, target, trace_weight=None, sample_weight=None):
+        """Add the rows of a chunk.
+
+        Parameters
+        ----------
+        X_noisy : ndarray of shape (n_samples, d)
+            Corrupted rows x~.
+        target : ndarray of shape (n_samples, d)
+            What their reconstruction is compared with, y.
+        trace_weight : ndarray of shape (n_samples,), optional
+            Weight tau of the trace; None leaves it out.
+        sample_weight : ndarray of shape (n_samples,), optional
+            Weight w of each row; None is one each.
+        """
+        n = len(X_noisy)
+        T, P, R = self._tanh[:n], self._back[:n], self._residual[:n]
+        ones = self._ones[:n]
+
+        np.matmul(X_noisy, self._half_W.T, out=T)
+        T += self._hidden_tile[:n]
+        np.tanh(T, out=T)
+        np.matmul(T, self._decoder, out=R)
+        R += self._visible_tile[:n]
+        R -= target
+        if sample_weight is None:
+            self._value += 0.5 * float(np.vdot(R, R))
+        else:
+            square = np.einsum("ij,ij->i", R, R)
+            self._value += 0.5 * float(square.astype(np.float64) @ sample_weight)
+            R *= sample_weight.astype(R.dtype)[:, None]
+
+        np.matmul(T.T, R, out=self._product)
+        self._sum_tanh_residual += self._product
+        self._sum_residual += ones @ R
+        np.matmul(R, self._W.T, out=P)
+        if trace_weight is not None:
+            tau = trace_weight
+            if sample_weight is not None:
+                tau = tau * sample_weight
+            tau = tau.astype(R.dtype)
+            P -= self._trace_slope(T, tau)
+        # from here on T holds 1 - t^2 = 4 h (1 - h), then that times P
+        np.square(T, out=T)
+        np.subtract(1, T, out=T)
+        if trace_weight is not None:
+            self._curvature += tau @ T
+        T *= P
+        np.matmul(T.T, X_noisy, out=self._product)
+        self._sum_slope_x += self._product
+        self._sum_slope += ones @ T
+
+    def _trace_slope(self, T, tau):
+        """Derivative of the trace term by the pre-activation, less its factor."""
+        if self._trace is None:
+            self._trace = aligned_empty(self._tanh.shape, self._dtype)
+            self._norm_tile = aligned_empty(self._tanh.shape, self._dtype)
+        if not self._trace_ready:
+            self._norm_tile[:] = self._square_norm
+            self._trace_ready = True
+        n = len(T)
+        out = np.multiply(T, self._norm_tile[:n], out=self._trace[:n])
+        out *= tau[:, None]
+        return out
+
+    def end(self):
+        """Finish the sums.
+
+        Returns
+        -------
+        value : float
+            The weighted sum of the losses.
+        gradient : Parameters
+            Its derivatives with respect to W, b, c and g, in double precision.
+        """
+        W, _, _, g = self._parameters
+        curvature = 0.25 * self._curvature  # sum of w tau h_j (1 - h_j)
+        value = self._value + curvature @ (g * self._square_norm)
+        # sum of w h (r - y)'
+        code_residual = 0.5 * (self._sum_tanh_residual + self._sum_residual)
+        grad_g = np.einsum("ij,ij->i", W, code_residual) + curvature * self._square_norm
+        grad_W = code_residual + 0.25 * self._sum_slope_x + 2 * curvature[:, None] * W
+        grad_W *= g[:, None]
+        grad_b = 0.25 * g * self._sum_slope
+        return float(value), Parameters(grad_W, grad_b, self._sum_residual, grad_g)

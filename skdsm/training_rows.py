@@ -1,0 +1,310 @@
+"""The rows a model is trained on: in memory and in canonical order, or left on disk."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skdsm.exceptions import NonFiniteError
+from skdsm.rows import canonical_rows, row_blocks
+
+__all__ = ["MappedRows", "TrainingRows", "map_rows", "prepare_rows"]
+
+_FEWEST_ROWS = 256  # below this, rows are repeated: their noise is not
+_BLOCK = 4096
+_GATHERED_BYTES = 2**26  # a sample of at most this size is copied to memory
+
+
+class TrainingRows(NamedTuple):
+    """Training rows in memory, centred, in an order that does not depend on theirs.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, d)
+        Rows of weighted mean zero.
+    weight : ndarray of shape (n_samples,), float64, or None
+        Positive weights; None is one each.
+    mean : ndarray of shape (d,), float64
+        What was subtracted.
+    """
+
+    X: np.ndarray
+    weight: np.ndarray | None
+    mean: np.ndarray
+
+    def head(self, n_rows):
+        """Take a random sample: rows are in random order.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many.
+
+        Returns
+        -------
+        TrainingRows
+            The first of them.
+        """
+        weight = None if self.weight is None else self.weight[:n_rows]
+        return TrainingRows(self.X[:n_rows], weight, self.mean)
+
+    # in memory, a sample is the head
+    sample = head
+
+    def blocks(self, size):
+        """Split the rows into blocks.
+
+        Parameters
+        ----------
+        size : int
+            Rows of a block, at most.
+
+        Returns
+        -------
+        list of slice
+            The blocks.
+        """
+        return row_blocks(len(self.X), size)
+
+    def centred(self, rows):
+        """Read a block.
+
+        Parameters
+        ----------
+        rows : slice
+            Which rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, d)
+            Centred rows.
+        """
+        return self.X[rows]
+
+    def given(self, rows):
+        """Read a block as it was given.
+
+        Parameters
+        ----------
+        rows : slice
+            Which rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, d)
+            Rows, up to rounding.
+        """
+        return (self.X[rows] + self.mean).astype(self.X.dtype, copy=False)
+
+
+class MappedRows(NamedTuple):
+    """Training rows left where they are, in blocks of random order.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, d)
+        Rows as they were given.
+    weight : ndarray of shape (n_samples,), float64, or None
+        Weights; None is one each.
+    mean : ndarray of shape (d,), float64
+        Their weighted mean.
+    order : ndarray of int
+        Indices of the blocks of rows in use, in the order they are read.
+    seed : int
+        Of samples.
+    """
+
+    X: np.ndarray
+    weight: np.ndarray | None
+    mean: np.ndarray
+    order: np.ndarray
+    seed: int
+
+    def head(self, n_rows):
+        """Take a random sample.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many.
+
+        Returns
+        -------
+        TrainingRows or MappedRows
+            Single rows copied to memory; whole blocks, if that would be too many.
+        """
+        if n_rows >= len(self.X):
+            return self
+        if n_rows * self.X[:1].nbytes <= _GATHERED_BYTES:
+            return self.sample(n_rows)
+        return self._replace(order=self.order[: max(1, n_rows // _BLOCK)])
+
+    def sample(self, n_rows):
+        """Copy a random sample of single rows to memory.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many and they fit in the bound on a copy.
+
+        Returns
+        -------
+        TrainingRows
+            The sample.
+        """
+        candidates = n_candidates = len(self.X)
+        if self.weight is not None:
+            candidates = np.flatnonzero(self.weight)
+            n_candidates = len(candidates)
+        fitting = max(1, _GATHERED_BYTES // self.X[:1].nbytes)
+        n_rows = min(n_rows, n_candidates, fitting)
+        rng = np.random.default_rng((self.seed, n_rows))
+        index = np.sort(rng.choice(candidates, n_rows, replace=False))
+        index = index[rng.permutation(n_rows)]
+        weight = None if self.weight is None else self.weight[index]
+        X = self.X[index]
+        np.subtract(X, self.mean, out=X, casting="same_kind")
+        return TrainingRows(X, weight, self.mean)
+
+    def blocks(self, size):
+        """Split the rows in use into blocks.
+
+        Parameters
+        ----------
+        size : int
+            Rows of a block, at most.
+
+        Returns
+        -------
+        list of slice
+            The blocks, in the order to read them.
+        """
+        n = len(self.X)
+        return [
+            slice(start + rows.start, start + rows.stop)
+            for start in self.order * _BLOCK
+            for rows in row_blocks(min(_BLOCK, n - start), size)
+        ]
+
+    def centred(self, rows):
+        """Read a block.
+
+        Parameters
+        ----------
+        rows : slice
+            Which rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, d)
+            Centred rows, copied.
+        """
+        X = np.empty_like(self.X[rows], subok=False)
+        return np.subtract(self.X[rows], self.mean, out=X, casting="same_kind")
+
+    def given(self, rows):
+        """Read a block as it was given.
+
+        Parameters
+        ----------
+        rows : slice
+            Which rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, d)
+            Rows, not copied.
+        """
+        return self.X[rows]
+
+
+def prepare_rows(X, sample_weight, seed):
+    """Order, merge and centre rows, in a copy.
+
+    Rows are repeated, at a fraction of their weight, where one row carries much of the
+    weight or rows are few: each repetition gets noise of its own.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d), float32 or float64
+        Rows; finite.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Non-negative weights.
+    seed : int
+        Which random order.
+
+    Returns
+    -------
+    TrainingRows
+        The rows to train on.
+
+    Raises
+    ------
+    NonFiniteError
+        If squared distances between the rows overflow.
+    """
+    X, weight = canonical_rows(X, sample_weight, seed)
+    mean = _mean(X, weight)
+    with np.errstate(over="ignore"):
+        np.subtract(X, mean, out=X, casting="same_kind")
+    share = weight / weight.sum()
+    copies = np.rint(max(len(X), _FEWEST_ROWS) * share).astype(int).clip(1)
+    if copies.max() > 1:
+        X = np.repeat(X, copies, axis=0)
+        weight = np.repeat(weight / copies, copies)
+    if np.ptp(weight) <= 1e-12 * weight[0]:
+        weight = None
+    return TrainingRows(X, weight, mean)
+
+
+def map_rows(X, sample_weight, seed):
+    """Set up rows that are too many to copy.
+
+    Their order in the file stays, in blocks, and equal rows are not merged: the fit
+    depends on both.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d), float32 or float64
+        Rows; finite.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Non-negative weights.
+    seed : int
+        Which random order of the blocks.
+
+    Returns
+    -------
+    MappedRows
+        The rows to train on.
+
+    Raises
+    ------
+    NonFiniteError
+        If squared distances between the rows overflow.
+    """
+    weight = None
+    if sample_weight is not None:
+        weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
+    n_blocks = -(-len(X) // _BLOCK)
+    order = np.random.default_rng(seed).permutation(n_blocks)
+    if weight is not None:
+        in_use = np.add.reduceat(weight, _BLOCK * np.arange(n_blocks)) > 0
+        order = order[in_use[order]]
+    return MappedRows(X, weight, _mean(X, weight), order, seed)
+
+
+def _mean(X, weight):
+    """Weighted mean in double precision; checks that squared distances are finite."""
+    # relative to a row, so that the mean of far-away rows has its digits
+    origin = X[0].astype(np.float64)
+    total, weight_sum, largest = np.zeros(X.shape[1]), 0.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in row_blocks(len(X), _BLOCK):
+            block = X[rows] - origin
+            w = np.ones(len(block)) if weight is None else weight[rows]
+            total += w @ block
+            weight_sum += w.sum()
+            largest = max(largest, np.abs(block).max())
+        size = X.dtype.type(2 * largest)
+        if not np.isfinite(size * size * X.dtype.type(X.size)):
+            raise NonFiniteError("A sum of squared distances between rows of X")
+    return origin + total / weight_sum

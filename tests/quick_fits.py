@@ -1,0 +1,96 @@
+"""Data and settings with which a fit takes hundredths of a second, and comparisons."""
+
+import copy
+
+import numpy as np
+
+from skdsm import DenoisingScoreMatcher
+from skdsm.corruption import NoiseLevels
+from skdsm.fitting import Settings
+
+# Every option that changes what is trained or returned, once.
+CONFIGURATIONS = {
+    "default": {},
+    "learned gains, noise range": {"gains": "learned", "sigma": (0.1, 1.0)},
+    "unit gains, noise range": {"sigma": [0.2, 2.0]},
+    "implicit": {"objective": "ism"},
+    "implicit, learned gains, noise range": {
+        "objective": "ism",
+        "gains": "learned",
+        "sigma": (0.1, 1.0),
+    },
+    "score norm, automatic threshold": {
+        "ranking": "score_norm",
+        "contamination": "auto",
+    },
+    "penalty, one corruption": {"alpha": 0.01, "n_corruptions": 1},
+}
+
+# What answers for rows; `inverse_transform` takes codes.
+QUERIES = [
+    "transform",
+    "score_samples",
+    "decision_function",
+    "predict",
+    "energy",
+    "score_function",
+    "reconstruct",
+    "feature_contributions",
+    "score",
+]
+
+
+def quick(n_components=4, *, random_state=0, **parameters):
+    return DenoisingScoreMatcher(n_components, random_state=random_state, **parameters)
+
+
+def settings(**changes):
+    """What is to be fitted, for tests below the estimator."""
+    default = Settings(
+        n_components=4,
+        levels=NoiseLevels(0.5, 0.5),
+        learn_gains=False,
+        objective="dsm",
+        n_corruptions=4,
+        alpha=0.0,
+        max_iter=1000,
+        tol=1e-3,
+    )
+    return default._replace(**changes)
+
+
+def normal_rows(n_samples=40, n_features=3, seed=0):
+    return np.random.default_rng(seed).standard_normal((n_samples, n_features))
+
+
+def two_clusters(n_samples=200, n_features=2, seed=0):
+    """Clusters two apart from the origin, on either side, with deviation 0.3."""
+    rng = np.random.default_rng(seed)
+    side = rng.choice([-2.0, 2.0], size=(n_samples, 1))
+    return side + 0.3 * rng.standard_normal((n_samples, n_features))
+
+
+def fitted_state(estimator):
+    """Copy of all fitted attributes."""
+    return {
+        name: copy.deepcopy(value)
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and not name.startswith("_")
+    }
+
+
+def assert_same_state(actual, expected):
+    """Equal to the last bit."""
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        assert type(actual[name]) is type(expected[name]), name
+        np.testing.assert_array_equal(actual[name], expected[name], err_msg=name)
+
+
+def assert_same_model(actual, expected):
+    """All fitted attributes equal to the last bit, names of features apart."""
+    left, right = fitted_state(actual), fitted_state(expected)
+    for state in (left, right):
+        state.pop("feature_names_in_", None)
+    assert "components_" in right
+    assert_same_state(left, right)

@@ -1,0 +1,118 @@
+"""scikit-learn's own checks, all of them, none expected to fail, none skipped."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from unittest import SkipTest
+
+import pytest
+from sklearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    check_get_feature_names_out_error,
+    check_global_output_transform_pandas,
+    check_global_set_output_transform_polars,
+    check_inplace_ensure_writeable,
+    check_param_validation,
+    check_set_output_transform,
+    check_set_output_transform_pandas,
+    check_set_output_transform_polars,
+    check_transformer_get_feature_names_out,
+    check_transformer_get_feature_names_out_pandas,
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+import skdsm
+from skdsm import DenoisingScoreMatcher
+
+# random_state is left to the checks, which set it where they need it. Not among them:
+# warm_start=True, as several checks compare a first fit with a second.
+ESTIMATORS = [
+    DenoisingScoreMatcher(),
+    DenoisingScoreMatcher(4, sigma=(0.1, 1.0), gains="learned"),
+    DenoisingScoreMatcher(4, objective="ism"),
+    DenoisingScoreMatcher(4, ranking="score_norm", contamination="auto"),
+    DenoisingScoreMatcher(4, alpha=0.01, n_corruptions=1, n_jobs=2),
+]
+
+# scikit-learn runs these on its own estimators only
+EXTRA_CHECKS = [
+    check_dataframe_column_names_consistency,
+    check_get_feature_names_out_error,
+    check_global_output_transform_pandas,
+    check_global_set_output_transform_polars,
+    check_inplace_ensure_writeable,
+    check_param_validation,
+    check_set_output_transform,
+    check_set_output_transform_pandas,
+    check_set_output_transform_polars,
+    check_transformer_get_feature_names_out,
+    check_transformer_get_feature_names_out_pandas,
+]
+
+
+def name_of(check):
+    return getattr(check, "func", check).__name__
+
+
+def run(check, *arguments):
+    try:
+        check(*arguments)
+    except SkipTest as reason:
+        pytest.fail(f"{name_of(check)} was skipped: {reason}")
+
+
+def run_array_api_checks():
+    """Body of the subprocess: print one line for each check that passed."""
+    for estimator in ESTIMATORS:
+        for _, check in estimator_checks_generator(estimator):
+            if name_of(check) == "check_array_api_input":
+                check(estimator)
+                print("passed", estimator)
+
+
+@cache
+def array_api_checks_output():
+    """These checks want SCIPY_ARRAY_API to be set before SciPy is imported."""
+    path = [Path(__file__).parent, Path(skdsm.__file__).parents[1], *sys.path]
+    return subprocess.run(
+        [sys.executable, "-c", "import test_common as t; t.run_array_api_checks()"],
+        env=os.environ
+        | {"SCIPY_ARRAY_API": "1", "PYTHONPATH": os.pathsep.join(map(str, path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_check_passes(estimator, check):
+    if name_of(check) == "check_array_api_input":
+        process = array_api_checks_output()
+        assert process.returncode == 0, process.stderr
+        assert f"passed {estimator}\n" in process.stdout
+    else:
+        run(check, estimator)
+
+
+# the checks of set_output fit on a data frame, transform arrays, and expect the warning
+@pytest.mark.filterwarnings("ignore:X .* feature names:UserWarning")
+@pytest.mark.parametrize("check", EXTRA_CHECKS, ids=name_of)
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:3], ids=str)
+def test_check_for_scikit_learns_own_estimators_passes(estimator, check):
+    run(check, type(estimator).__name__, estimator)
+
+
+def test_no_check_is_left_out():
+    names = [name_of(check) for _, check in estimator_checks_generator(ESTIMATORS[0])]
+    assert len(names) >= 60
+    assert {
+        "check_array_api_input",
+        "check_fit_idempotent",
+        "check_methods_subset_invariance",
+        "check_outliers_train",
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_transformer_preserve_dtypes",
+    } <= set(names)

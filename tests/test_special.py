@@ -1,0 +1,98 @@
+"""logistic and softplus: accuracy in both precisions, extreme arguments, aliasing."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_models import numerical_gradient
+
+from skdsm.special import logistic, softplus
+
+DTYPES = [np.float32, np.float64]
+# dense where the functions bend, and beyond the range where exp overflows or underflows
+ARGUMENTS = np.concatenate([np.linspace(-40, 40, 4001), np.linspace(-1500, 1500, 2001)])
+
+
+def logistic_extended(u):
+    """In extended precision, without cancellation on either side."""
+    tail = np.exp(-np.abs(u.astype(np.longdouble)))
+    return np.where(u >= 0, 1, tail) / (1 + tail)
+
+
+def softplus_extended(u):
+    u = u.astype(np.longdouble)
+    return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logistic_is_accurate_to_the_rounding_of_one(dtype):
+    u = ARGUMENTS.astype(dtype)
+    error = np.abs(logistic(u) - logistic_extended(u))
+    assert error.max() <= 2 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softplus_is_accurate_in_both_tails(dtype):
+    u = ARGUMENTS.astype(dtype)
+    u = u[u > np.log(np.finfo(dtype).tiny) + 1]  # below, the value is subnormal
+    exact = softplus_extended(u)
+    relative = np.abs(softplus(u) - exact) / exact
+    assert relative.max() <= 6 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("function", [logistic, softplus])
+def test_type_is_kept(function, dtype):
+    assert function(np.zeros(3, dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_extreme_arguments_give_limits_without_warning(dtype):
+    top = np.finfo(dtype).max
+    u = np.array([-np.inf, -top, -0.0, 0.0, top, np.inf], dtype)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        np.testing.assert_array_equal(logistic(u), [0, 0, 0.5, 0.5, 1, 1])
+        np.testing.assert_allclose(
+            softplus(u), [0, 0, np.log(2), np.log(2), top, np.inf], rtol=1e-7
+        )
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.floats(allow_nan=False), st.sampled_from(DTYPES))
+def test_bounds_hold_for_any_argument(value, dtype):
+    with np.errstate(over="ignore"):
+        u = np.array([value]).astype(dtype)
+    assert 0 <= logistic(u)[0] <= 1
+    assert softplus(u)[0] >= max(u[0], 0)
+    assert softplus(-u)[0] >= 0
+
+
+def test_logistic_is_monotone_and_odd_about_one_half():
+    u = np.sort(ARGUMENTS)
+    h = logistic(u)
+    assert (np.diff(h) >= 0).all()
+    np.testing.assert_allclose(h + logistic(-u), 1, rtol=1e-15)
+
+
+def test_softplus_is_an_antiderivative_of_logistic():
+    u = np.linspace(-8, 8, 33)
+    derivative = np.diag(numerical_gradient(softplus, u))
+    np.testing.assert_allclose(derivative, logistic(u), atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logistic_writes_into_out_and_may_overwrite_its_argument(dtype):
+    u = np.linspace(-3, 3, 12, dtype=dtype).reshape(3, 4)
+    expected = logistic(u)
+    out = np.empty_like(u)
+    assert logistic(u, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    assert logistic(u, out=u) is u
+    np.testing.assert_array_equal(u, expected)
+
+
+@pytest.mark.parametrize("function", [logistic, softplus])
+def test_argument_is_left_alone(function):
+    u = np.linspace(-3, 3, 7)
+    u.flags.writeable = False
+    np.testing.assert_array_equal(function(u), function(u.copy()))
