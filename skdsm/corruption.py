@@ -159,7 +159,7 @@ def draw_corruption(shape, levels, n_copies, seed, dtype):
     seed : tuple of int
         Names the draw: the same seed gives the same noise.
     dtype : dtype
-        float32 or float64.
+        Either float32 or float64.
 
     Returns
     -------

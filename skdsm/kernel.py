@@ -50,7 +50,7 @@ class LossKernel:
     n_features : int
         Features, d.
     dtype : dtype
-        float32 or float64.
+        Either float32 or float64.
 
     Attributes
     ----------
