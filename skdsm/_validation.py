@@ -129,7 +129,8 @@ def _numbers_only(X, name):
 
     Yields X, as an array if it was a list.
     """
-    if np.ma.is_masked(X):  # NumPy drops the mask
+    # NumPy drops the mask, of a list of masked rows as well
+    if any(np.ma.is_masked(part) for part in (X if isinstance(X, list) else [X])):
         raise ValueError(
             f"{name} has masked values, which are not supported. Please impute or drop "
             "them."

@@ -87,7 +87,8 @@ class DenoisingScoreMatcher(
 
     objective : {"dsm", "ism"}, default="dsm"
         Denoising score matching, or implicit score matching on the same corrupted rows:
-        equal in expectation.
+        equal in expectation. On a finite draw of noise the implicit form has no lower
+        bound when gains are learned, and training may follow it down.
 
     n_corruptions : int, default=4
         Number of corrupted copies of each row in a stage of training, at most: stages

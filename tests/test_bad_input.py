@@ -106,6 +106,7 @@ REFUSED_ROWS = {
         "(?i)duration|timedelta",
     ),
     "masked": (MASKED, ValueError, "masked"),
+    "list of masked rows": (list(MASKED), ValueError, "masked"),
     "words": (np.full((N, D), "word"), ValueError, "string"),
     "words as objects": (np.full((N, D), "word", object), ValueError, "string"),
     "words in a frame": (
