@@ -6,6 +6,7 @@ import numpy as np
 
 __all__ = ["FEWEST_BANK_ROWS", "Corruption", "NoiseLevels", "draw_corruption"]
 
+# a bank has at most this many elements, or this many rows if they are so long
 _BANK_ELEMENTS = 2**22
 FEWEST_BANK_ROWS = 4096
 

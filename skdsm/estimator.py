@@ -327,8 +327,8 @@ class DenoisingScoreMatcher(
             fitted = attributes(result.parameters)
         if result.message:
             warnings.warn(
-                f"Training did not converge: {result.message}. Consider more "
-                "iterations (max_iter) or a larger tolerance (tol).",
+                f"Training did not converge: {result.message}. Consider scaling the "
+                "data, more iterations (max_iter) or a larger tolerance (tol).",
                 ConvergenceWarning,
                 stacklevel=5,  # past fit and its two decorators
             )

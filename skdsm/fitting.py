@@ -19,7 +19,7 @@ __all__ = [
 
 _VALIDATION_ROWS = 4096
 _START_ROWS = 65536  # rows that the start is computed from
-_SCALING_ROWS = 8192  # corrupted rows that the change of variables is estimated from
+_SCALING_ROWS = 16  # corrupted rows a hidden unit, to estimate the curvature from
 _START, _VALIDATION, _STAGE = range(3)  # what a stream of random numbers is used for
 
 
@@ -139,7 +139,7 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
         plan.after,
         lambda index, stage: draw(*stage, _STAGE, index),
         lambda parameters, risk: curvature_scaling(
-            parameters, *risk.sample(_SCALING_ROWS)
+            parameters, *risk.sample(_SCALING_ROWS * m)
         ),
         validation_risk=lambda parameters: validation(parameters)[0],
         # never zero, not even for rows that are all the same

@@ -347,8 +347,8 @@ def train(
     message = ""
     if stage is not None and not stopped:
         message = "the maximum number of iterations was reached"
-        if status == _ABNORMAL:
-            message = "the line search of the last stage found no acceptable step"
+    elif status == _ABNORMAL and validation[-1] >= max(validation[0], idle_loss):
+        message = "the line search failed at the start, far from the scale of sigma"
     if not losses:  # the start is a minimum: to find that out is an iteration as well
         losses, stage_ends, validation = [validation[-1]], [1], validation[-2:]
     return TrainingResult(

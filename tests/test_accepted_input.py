@@ -12,6 +12,7 @@ from quick_fits import (
     normal_rows,
     quick,
 )
+from sklearn.exceptions import ConvergenceWarning
 
 INTEGERS = np.random.default_rng(0).integers(0, 120, (40, 3)).astype(float)
 BITS = np.random.default_rng(1).integers(0, 2, (40, 5)).astype(float)
@@ -265,6 +266,12 @@ def test_any_noise_level_is_fitted_or_refused(exponent):
     assert_fitted_finitely_or_refused(quick(max_iter=60, sigma=levels), X)
 
 
+def test_rows_too_far_from_the_scale_of_sigma_are_warned_of():
+    with pytest.warns(ConvergenceWarning, match="far from the scale of sigma"):
+        quick().fit(normal_rows() * 1e30)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     "X",
     [np.zeros((5, 2)), np.ones((1, 3)), normal_rows() * 1e30],

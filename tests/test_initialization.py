@@ -134,6 +134,13 @@ def test_rows_of_vanishing_weight_are_never_hinges(data):
     )
 
 
+def test_units_differ_much_in_size(data):
+    """Many units of one small size would be all but linear."""
+    _, (W, _, _, _) = start(data, 400)
+    smallest, largest = np.quantile(np.linalg.norm(W, axis=1), [0.1, 0.9])
+    assert largest > 8 * smallest  # three times, were the rows of Q all alike
+
+
 def test_start_turns_with_the_data(data):
     X, weight = data
     rotation, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((D, D)))

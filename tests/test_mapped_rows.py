@@ -84,7 +84,7 @@ def test_centred_rows_are_rows_minus_their_mean(mapped, weight):
 
 @some_weight_or_none
 def test_sample_is_of_distinct_rows_centred_in_memory(mapped, weight):
-    sample = map_rows(mapped, weight, 0).head(2000)
+    sample = map_rows(mapped, weight, 0).head(500)
     assert isinstance(sample, TrainingRows)
     assert sample.X.dtype == mapped.dtype
     assert type(sample.X) is np.ndarray
@@ -94,7 +94,7 @@ def test_sample_is_of_distinct_rows_centred_in_memory(mapped, weight):
     np.testing.assert_allclose(
         sample.X, mapped[index].astype(np.float64) - sample.mean, rtol=1e-6, atol=1e-6
     )
-    assert len(index) == 2000
+    assert len(index) == 500
     if weight is None:
         assert sample.weight is None
     else:  # rows of weight zero are left out

@@ -167,6 +167,7 @@ def test_single_precision_agrees_with_double(trace_weight):
     assert all(block.dtype == np.float64 for block in result[1])
     double = residual_loss(Parameters(*map(widen, parameters)), *map(widen, single))
     assert_same(result, double, 3e-6)
+    assert result[0] != double[0]  # the arithmetic was in single precision
 
 
 @every_objective
