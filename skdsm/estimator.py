@@ -185,7 +185,8 @@ class DenoisingScoreMatcher(
     same as two rows, bit for bit: rows are put in an order that depends on their
     values only, and equal rows are merged, before noise is drawn. The exception are
     memory-mapped rows (:class:`numpy.memmap`) of more than a sixteenth of
-    scikit-learn's setting ``working_memory``: these stay on disk, and in their order.
+    scikit-learn's setting ``working_memory``: these stay on disk, and in their order,
+    and the threshold is set on a random sample of them.
 
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
     and drawn anew for the next; the first stages see a growing sample of the rows, and
@@ -363,13 +364,12 @@ class DenoisingScoreMatcher(
         parameters = parameters.translate(rows.mean)
         # the threshold is set on rows and parameters as `score_samples` will see them
         model = EnergyModel(parameters, sigma)
+        rows = rows.representative()
         blocks = rows.blocks(self._block_size(rows.X.shape[1]))
         scores = np.concatenate(
             list(map(lambda part: self._rank(model, rows.given(part)), blocks))
         )
-        weight = np.ones(len(scores))
-        if rows.weight is not None:
-            weight = np.concatenate([rows.weight[part] for part in blocks])
+        weight = np.ones(len(scores)) if rows.weight is None else rows.weight
         if self.contamination == "auto":
             offset = tukey_threshold(scores, weight)
         else:

@@ -11,7 +11,8 @@ __all__ = ["MappedRows", "TrainingRows", "map_rows", "prepare_rows"]
 
 _FEWEST_ROWS = 256  # below this, rows are repeated: their noise is not
 _BLOCK = 4096
-_GATHERED_BYTES = 2**26  # a sample of at most this size is copied to memory
+_GATHERED_BYTES = 2**25  # a sample of at most this size is copied to memory
+_REPRESENTATIVE_ROWS = 2**17
 
 
 class TrainingRows(NamedTuple):
@@ -49,6 +50,16 @@ class TrainingRows(NamedTuple):
 
     # in memory, a sample is the head
     sample = head
+
+    def representative(self):
+        """Take the rows whose scores set the threshold.
+
+        Returns
+        -------
+        TrainingRows
+            All of them.
+        """
+        return self
 
     def blocks(self, size):
         """Split the rows into blocks.
@@ -165,6 +176,16 @@ class MappedRows(NamedTuple):
         np.subtract(X, self.mean, out=X, casting="same_kind")
         return TrainingRows(X, weight, self.mean)
 
+    def representative(self):
+        """Take the rows whose scores set the threshold.
+
+        Returns
+        -------
+        TrainingRows
+            A random sample: what is kept for each row must not grow with the file.
+        """
+        return self.sample(_REPRESENTATIVE_ROWS)
+
     def blocks(self, size):
         """Split the rows in use into blocks.
 
@@ -200,21 +221,6 @@ class MappedRows(NamedTuple):
         """
         X = np.empty_like(self.X[rows], subok=False)
         return np.subtract(self.X[rows], self.mean, out=X, casting="same_kind")
-
-    def given(self, rows):
-        """Read a block as it was given.
-
-        Parameters
-        ----------
-        rows : slice
-            Which rows.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, d)
-            Rows, not copied.
-        """
-        return self.X[rows]
 
 
 def prepare_rows(X, sample_weight, seed):

@@ -76,6 +76,17 @@ def test_share_of_training_outliers_is_the_contamination(mapped):
     assert (matcher(contamination=0.1).fit_predict(X) == -1).mean() == 0.1
 
 
+def test_share_of_outliers_is_nearly_the_contamination_in_a_long_file(
+    mapped, monkeypatch
+):
+    """The threshold is set on a sample: five standard errors of its quantile."""
+    monkeypatch.setattr("skdsm.training_rows._REPRESENTATIVE_ROWS", 2000)
+    X = mapped(np.sort(two_clusters(N), axis=0))  # the sample must not be a prefix
+    share = (matcher(contamination=0.1).fit_predict(X) == -1).mean()
+    assert share != 0.1
+    assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / 2000)
+
+
 @pytest.mark.parametrize("n_samples", [N, 70_000])
 @pytest.mark.parametrize("gathered", [2**26, 2**12], ids=["rows", "blocks"])
 def test_far_from_zero_a_model_of_mapped_rows_is_as_good(
