@@ -9,7 +9,8 @@ from skdsm.energy import EnergyModel
 from skdsm.initialization import data_dependent_start, linear_denoiser
 from skdsm.preconditioning import curvature_scaling
 from skdsm.risk import EmpiricalRisk
-from skdsm.training import Schedule, train
+from skdsm.schedule import Schedule
+from skdsm.training import train
 
 __all__ = [
     "Settings",

@@ -1,14 +1,8 @@
 """Staged minimisation by SciPy's L-BFGS.
 
 A line search needs a deterministic objective, so the noise is frozen within a stage; a
-fresh draw in the next stage keeps the model from fitting any one of them. Early stages
-see a small sample of the rows [1]_. Each stage starts where the last one ended, with a
-change of variables estimated there.
-
-References
-----------
-.. [1] R. Byrd, G. Chin, J. Nocedal and Y. Wu, "Sample size selection in optimization
-   methods for machine learning", Mathematical Programming 134, 2012.
+fresh draw in the next stage keeps the model from fitting any one of them. Each stage
+starts where the last one ended, with a change of variables estimated there.
 """
 
 from typing import NamedTuple
@@ -21,8 +15,6 @@ from skdsm.exceptions import NonFiniteError
 
 __all__ = [
     "Monitor",
-    "Schedule",
-    "Stage",
     "TrainingResult",
     "minimise_stage",
     "train",
@@ -30,21 +22,6 @@ __all__ = [
 
 _STAGE_ITER = 30
 _ABNORMAL = 2  # L-BFGS-B status: the line search found no acceptable step
-
-
-class Stage(NamedTuple):
-    """One stage of training.
-
-    Attributes
-    ----------
-    n_rows : int
-        How many of the (randomly ordered) rows it sees.
-    n_copies : int
-        Corrupted copies of each of them.
-    """
-
-    n_rows: int
-    n_copies: int
 
 
 class TrainingResult(NamedTuple):
@@ -118,74 +95,6 @@ class Monitor:
             Whether to stop.
         """
         return False
-
-
-class Schedule(NamedTuple):
-    """How the sample of corrupted rows grows from stage to stage.
-
-    First the rows, by factors of four; then, whenever a stage has brought little, the
-    corrupted copies of each row, by factors of two; then training ends.
-
-    Attributes
-    ----------
-    n_rows : int
-        All rows.
-    n_copies : int
-        Corrupted copies of each row, at most.
-    smallest : int
-        Corrupted rows of a stage, at least, as far as `n_rows` and `n_copies` allow.
-    """
-
-    n_rows: int
-    n_copies: int
-    smallest: int
-
-    def first(self):
-        """Begin with a sample.
-
-        Returns
-        -------
-        Stage
-            The first stage of a fit from scratch.
-        """
-        n_rows = self.n_rows
-        while n_rows // 4 >= self.smallest:
-            n_rows //= 4
-        return Stage(n_rows, min(self.n_copies, -(-self.smallest // n_rows)))
-
-    def last(self):
-        """Begin at the end.
-
-        Returns
-        -------
-        Stage
-            All rows, and all copies: the only stage of a warm start.
-        """
-        return Stage(self.n_rows, self.n_copies)
-
-    def after(self, stage, improved):
-        """Go on from a stage.
-
-        Parameters
-        ----------
-        stage : Stage
-            The stage that has ended.
-        improved : bool
-            Whether it has brought much.
-
-        Returns
-        -------
-        Stage or None
-            The next one; None at the end.
-        """
-        if stage.n_rows < self.n_rows:
-            n_rows = 4 * stage.n_rows
-            return Stage(n_rows if 2 * n_rows <= self.n_rows else self.n_rows, 1)
-        if improved:
-            return stage
-        if stage.n_copies < self.n_copies:
-            return Stage(self.n_rows, min(2 * stage.n_copies, self.n_copies))
-        return None
 
 
 def minimise_stage(

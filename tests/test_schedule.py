@@ -7,7 +7,8 @@ from quick_fits import normal_rows
 from quick_fits import settings as fit_settings
 
 from skdsm.fitting import fit_energy_model
-from skdsm.training import Monitor, Schedule, Stage
+from skdsm.schedule import Schedule, Stage
+from skdsm.training import Monitor
 from skdsm.training_rows import prepare_rows
 
 SCHEDULES = st.builds(

@@ -5,7 +5,8 @@ import pytest
 from quadratic_risk import IDENTITY, START, Quadratic, random_change
 
 from skdsm.energy import Parameters
-from skdsm.training import Monitor, Stage, train
+from skdsm.schedule import Stage
+from skdsm.training import Monitor, train
 
 
 class Recorder(Monitor):
