@@ -1,7 +1,5 @@
 """The empirical risk of a stage of training: one frozen draw of noise on some rows."""
 
-from queue import SimpleQueue
-
 import numpy as np
 
 from skdsm.corruption import FEWEST_BANK_ROWS, draw_corruption
@@ -78,7 +76,7 @@ class EmpiricalRisk:
                 rows.weight[block].sum() for block in blocks
             )
         self._kernel_shape = min(n_chunk, n_rows), m, d, rows.X.dtype
-        self._kernels = SimpleQueue()  # idle ones; at most as many as threads are made
+        self._kernels = []  # idle ones; at most as many as threads are made
         self._constant = self._trace_constant() if self._implicit else 0.0
 
     def __call__(self, parameters):
@@ -110,8 +108,9 @@ class EmpiricalRisk:
 
     def _sum(self, parameters, lane):
         """Loss and gradient, summed over the chunks of a lane."""
-        kernel = self._kernels.get() if not self._kernels.empty() else None
-        if kernel is None:
+        try:  # in one step: between a look and a pop another thread may come
+            kernel = self._kernels.pop()
+        except IndexError:
             kernel = LossKernel(*self._kernel_shape)
         kernel.begin(parameters)
         noisy = kernel.noisy
@@ -124,7 +123,7 @@ class EmpiricalRisk:
                 X, trace_weight = X_noisy, variance
             kernel.add(X_noisy, X, trace_weight, weight)
         result = kernel.end()
-        self._kernels.put(kernel)
+        self._kernels.append(kernel)
         return result
 
     def _corrupted(self, chunk, out=None):
