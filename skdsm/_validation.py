@@ -139,8 +139,10 @@ def _numbers_only(X, name):
         with _floats_in_range(name):
             X = np.asarray(X)
     dtypes = getattr(X, "dtypes", [getattr(X, "dtype", None)])
+    holds_objects = False
     for dtype in dtypes if np.iterable(dtypes) else [dtypes]:
         kind = getattr(dtype, "kind", None)
+        holds_objects |= kind == "O"
         if kind in ("m", "M", "V") or str(dtype).startswith(_DATES):
             raise TypeError(
                 f"{name} has dtype {dtype}, which is not numeric. Please convert it to "
@@ -150,10 +152,10 @@ def _numbers_only(X, name):
             raise ValueError(
                 f"{name} has dtype {dtype}: strings. Please convert it to floats."
             )
-        if kind == "O" and any(
-            type(value).__name__ == "NAType" for value in np.asarray(X).flat
-        ):
-            raise ValueError(f"Input {name} contains NaN: pandas.NA.")
+    if holds_objects and any(
+        type(value).__name__ == "NAType" for value in np.asarray(X).flat
+    ):
+        raise ValueError(f"Input {name} contains NaN: pandas.NA.")
     with _floats_in_range(name):
         yield X
 

@@ -44,7 +44,6 @@ from skdsm.training_rows import map_rows, prepare_rows
 __all__ = ["DenoisingScoreMatcher"]
 
 _BLOCK_ELEMENTS = 2**15  # of a block's hidden codes: they stay in cache
-
 _FEWEST_BLOCKS = 8  # to start a thread takes longer than to score fewer
 
 

@@ -44,7 +44,7 @@ class Settings(NamedTuple):
     max_iter : int
         L-BFGS iterations in all.
     tol : float
-        Relative improvement of the validation loss below which training ends.
+        Relative improvement of the validation loss below which a stage has failed.
     """
 
     n_components: int
@@ -125,9 +125,7 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
     first = plan.last() if start is not None else plan.first()
     if start is None:
         rng = np.random.default_rng((seed, _START))
-        start = data_dependent_start(
-            sample.X, sample.weight, linear, settings.n_components, rng
-        )
+        start = data_dependent_start(sample.X, sample.weight, linear, m, rng)
 
     def draw(n_rows, n_copies, *key):
         stage = settings._replace(n_corruptions=n_copies)

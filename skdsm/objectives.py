@@ -55,7 +55,7 @@ def residual_loss(parameters, X_noisy, target, trace_weight=None, sample_weight=
     gradient : Parameters
         Its derivatives, in double precision.
     """
-    kernel = LossKernel(*X_noisy.shape[:1], *parameters.components.shape, X_noisy.dtype)
+    kernel = LossKernel(len(X_noisy), *parameters.components.shape, X_noisy.dtype)
     kernel.begin(parameters)
     kernel.add(X_noisy, target, trace_weight, sample_weight)
     return kernel.end()

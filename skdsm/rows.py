@@ -7,7 +7,7 @@ one form before any noise is drawn; the fitted models are then equal bit for bit
 
 import numpy as np
 
-__all__ = ["canonical_rows", "hash_rows", "row_blocks"]
+__all__ = ["canonical_rows", "hash_rows", "row_blocks", "scale_weights"]
 
 
 def row_blocks(n_rows, size):
@@ -26,6 +26,22 @@ def row_blocks(n_rows, size):
         Blocks that cover ``range(n_rows)`` in order.
     """
     return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
+
+
+def scale_weights(sample_weight):
+    """Scale weights to at most one, so that no sum of them overflows.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_samples,)
+        Non-negative weights, not all zero.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The weights by a power of two, without rounding: 3 must stay three times 1.
+    """
+    return np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
 
 
 def hash_rows(X, seed):
@@ -81,12 +97,10 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     weight : ndarray of shape (n_distinct,), float64
         Summed weight of each, relative to the largest.
     """
-    # a total weight must not overflow; only ratios of weights matter
     if sample_weight is None:
         weight = np.ones(len(X))
     else:
-        # by a power of two, without rounding: 3 must stay three times 1
-        weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
+        weight = scale_weights(sample_weight)
         kept = weight > 0
         X, weight = X[kept], weight[kept]
     X = np.add(X, 0, order="C")  # -0.0 becomes 0.0

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdsm.exceptions import NonFiniteError
-from skdsm.rows import canonical_rows, row_blocks
+from skdsm.rows import canonical_rows, row_blocks, scale_weights
 
 __all__ = ["MappedRows", "TrainingRows", "map_rows", "prepare_rows"]
 
@@ -287,9 +287,7 @@ def map_rows(X, sample_weight, seed):
     NonFiniteError
         If squared distances between the rows overflow.
     """
-    weight = None
-    if sample_weight is not None:
-        weight = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
+    weight = None if sample_weight is None else scale_weights(sample_weight)
     n_blocks = -(-len(X) // _BLOCK)
     order = np.random.default_rng(seed).permutation(n_blocks)
     if weight is not None:
