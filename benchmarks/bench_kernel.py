@@ -81,7 +81,7 @@ def main():
     rng = np.random.default_rng(0)
     for m in args.components:
         for d in args.features:
-            n = chunk_rows(m, d)
+            n = chunk_rows(m, d, dtype)
             parameters = Parameters(
                 rng.standard_normal((m, d)) / np.sqrt(d),
                 *map(np.zeros, (m, d)),

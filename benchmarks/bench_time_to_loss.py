@@ -8,9 +8,10 @@ divided by skdsm's in the same run of this script.
 """
 
 import argparse
-import time
+from functools import partial
 
 import numpy as np
+from clock import Clock, denoising_loss
 from common import DATA_SETS, describe_machine, standardise
 from scipy.optimize import minimize
 
@@ -27,31 +28,6 @@ try:
     import torch
 except ImportError:
     torch = None
-
-
-class Clock:
-    """Records (seconds of training, held-out loss); evaluation stops the clock."""
-
-    def __init__(self, held_out_loss):
-        self._loss = held_out_loss
-        self.record = []
-        self._start = time.perf_counter()
-
-    def elapsed(self):
-        return time.perf_counter() - self._start
-
-    def point(self, parameters):
-        pause = time.perf_counter()
-        self.record.append((pause - self._start, self._loss(parameters)))
-        self._start += time.perf_counter() - pause
-        return self.record[-1][1]
-
-    def time_to(self, target):
-        """First time at which the loss was at most the target."""
-        return next((t for t, loss in self.record if loss <= target), np.inf)
-
-    def best(self):
-        return min(loss for _, loss in self.record)
 
 
 def skdsm_run(X, held_out_loss, args):
@@ -244,12 +220,7 @@ def main():
         noise = args.sigma * rng.standard_normal(X_test.shape, dtype=np.float32)
         noisy = X_test + noise
 
-        def held_out_loss(parameters, X_test=X_test, noisy=noisy):
-            W, b, c, g = (block.astype(np.float32) for block in parameters)
-            H = 0.5 + 0.5 * np.tanh(0.5 * (noisy @ W.T + b))
-            residual = (H * g) @ W + c - X_test
-            return 0.5 * float(np.einsum("ij,ij->", residual, residual)) / len(X_test)
-
+        held_out_loss = partial(denoising_loss, X_test, noisy)
         args.scale = 0.5 * X.shape[1] * args.sigma**2
         runs = {}
         if wanted("skdsm"):

@@ -85,8 +85,8 @@ class Parameters(NamedTuple):
                 f"A packed vector for {m} components and {d} features has "
                 f"{m * d + m + d + m} entries, got shape {vector.shape}."
             )
-        W, b, c, g = np.split(vector, np.cumsum([m * d, m, d]))
-        return cls(W.reshape(m, d), b, c, g)
+        W, rest = vector[: m * d], vector[m * d :]
+        return cls(W.reshape(m, d), rest[:m], rest[m : m + d], rest[m + d :])
 
     def translate(self, offset):
         """Move the model along with data that are moved by an offset.

@@ -20,6 +20,9 @@ __all__ = [
 
 _VALIDATION_ROWS = 4096
 _START_ROWS = 65536  # rows that the start is computed from
+_FEWEST_ROWS = 1024  # corrupted rows of a stage
+# a sample of fewer rows than parameters teaches the model its own noise
+_ROWS_A_PARAMETER = 4
 _SCALING_ROWS = 16  # corrupted rows a hidden unit, to estimate the curvature from
 _START, _VALIDATION, _STAGE = range(3)  # what a stream of random numbers is used for
 
@@ -120,8 +123,8 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
     sample = rows.sample(_START_ROWS)
     linear = linear_denoiser(sample.X, sample.weight, settings.levels.mean_square)
     m, d = settings.n_components, rows.X.shape[1]
-    # a sample of fewer rows than parameters teaches the model its own noise
-    plan = Schedule(len(rows.X), settings.n_corruptions, max(1024, 4 * m * d))
+    smallest = max(_FEWEST_ROWS, _ROWS_A_PARAMETER * m * d)
+    plan = Schedule(len(rows.X), settings.n_corruptions, smallest)
     first = plan.last() if start is not None else plan.first()
     if start is None:
         rng = np.random.default_rng((seed, _START))

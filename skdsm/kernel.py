@@ -10,7 +10,34 @@ import numpy as np
 
 from skdsm.energy import Parameters
 
-__all__ = ["LossKernel", "aligned_empty"]
+__all__ = ["LossKernel", "aligned_empty", "product_rows"]
+
+# OpenBLAS multiplies matrices of at most this many scalar products where they are,
+# larger ones it copies first; for matrices as narrow as ours the copying costs a third.
+_UNPACKED_PRODUCTS = 10**6
+_FEWEST_PRODUCT_ROWS = 48  # with fewer, adding up the sums over rows costs more
+_TILE_ROWS = 64
+
+
+def product_rows(n_rows, n_components, n_features):
+    """Choose how many rows of a chunk enter one matrix product.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of a chunk.
+    n_components : int
+        Hidden units, m.
+    n_features : int
+        Features, d.
+
+    Returns
+    -------
+    int
+        Rows of a product, at most `n_rows`.
+    """
+    fitting = _UNPACKED_PRODUCTS // (n_components * n_features) // 16 * 16
+    return n_rows if fitting < _FEWEST_PRODUCT_ROWS else min(n_rows, fitting)
 
 
 def aligned_empty(shape, dtype):
@@ -32,6 +59,22 @@ def aligned_empty(shape, dtype):
     raw = np.empty(n_bytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def _split(rows, step):
+    """Stack as many rows as make whole steps; then the rest, if any."""
+    n, width = rows.shape
+    if n <= step:
+        return (rows[None],)
+    whole = n // step * step
+    stacked = rows[:whole].reshape(-1, step, width)
+    return (stacked,) if whole == n else (stacked, rows[None, whole:])
+
+
+def _add_tile(rows, tile):
+    """Add to each row the row that the tile consists of."""
+    for part in _split(rows, len(tile)):
+        part += tile[: part.shape[1]]
 
 
 class LossKernel:
@@ -64,12 +107,13 @@ class LossKernel:
         self._tanh = aligned_empty((n, m), dtype)
         self._back = aligned_empty((n, m), dtype)
         self._residual = aligned_empty((n, d), dtype)
-        # Intercepts as full chunks: adding one row to each of many rows costs a loop
-        # over rows, adding two arrays of one shape does not.
-        self._hidden_tile = aligned_empty((n, m), dtype)
-        self._visible_tile = aligned_empty((n, d), dtype)
+        # Intercepts, many times over: adding one row to each of many rows costs a loop
+        # over rows, adding many rows to many rows hardly does.
+        self._hidden_tile = aligned_empty((_TILE_ROWS, m), dtype)
+        self._visible_tile = aligned_empty((_TILE_ROWS, d), dtype)
         self._ones = np.ones(n, dtype)
-        self._product = aligned_empty((m, d), dtype)
+        self._step = product_rows(n, m, d)
+        self._products = aligned_empty((n // self._step, m, d), dtype)
         self.noisy = aligned_empty((n, d), dtype)
         self._trace = None
 
@@ -84,8 +128,9 @@ class LossKernel:
         parameters = Parameters(*(p.astype(np.float64, copy=False) for p in parameters))
         W, b, c, g = self._parameters = parameters
         dtype = self._dtype
-        self._W = W.astype(dtype)
-        self._half_W = (0.5 * W).astype(dtype)
+        # contiguous, as all factors on the right: OpenBLAS likes them so
+        self._W_transposed = W.T.astype(dtype, order="C")
+        self._half_W_transposed = (0.5 * W.T).astype(dtype, order="C")
         self._decoder = (0.5 * g[:, None] * W).astype(dtype)
         self._hidden_tile[:] = 0.5 * b
         self._visible_tile[:] = c + 0.5 * (g @ W)
@@ -96,7 +141,6 @@ class LossKernel:
         self._sum_slope = np.zeros_like(b)
         self._sum_residual = np.zeros_like(c)
         self._curvature = np.zeros_like(b)
-        self._trace_ready = False
 
     def add(self, X_noisy, target, trace_weight=None, sample_weight=None):
         """Add the rows of a chunk.
@@ -116,11 +160,11 @@ class LossKernel:
         T, P, R = self._tanh[:n], self._back[:n], self._residual[:n]
         ones = self._ones[:n]
 
-        np.matmul(X_noisy, self._half_W.T, out=T)
-        T += self._hidden_tile[:n]
+        self._row_products(X_noisy, self._half_W_transposed, T)
+        _add_tile(T, self._hidden_tile)
         np.tanh(T, out=T)
-        np.matmul(T, self._decoder, out=R)
-        R += self._visible_tile[:n]
+        self._row_products(T, self._decoder, R)
+        _add_tile(R, self._visible_tile)
         R -= target
         if sample_weight is None:
             self._value += 0.5 * float(np.vdot(R, R))
@@ -129,10 +173,9 @@ class LossKernel:
             self._value += 0.5 * float(square.astype(np.float64) @ sample_weight)
             R *= sample_weight.astype(R.dtype)[:, None]
 
-        np.matmul(T.T, R, out=self._product)
-        self._sum_tanh_residual += self._product
+        self._add_outer_products(T, R, self._sum_tanh_residual)
         self._sum_residual += ones @ R
-        np.matmul(R, self._W.T, out=P)
+        self._row_products(R, self._W_transposed, P)
         if trace_weight is not None:
             tau = trace_weight
             if sample_weight is not None:
@@ -145,21 +188,32 @@ class LossKernel:
         if trace_weight is not None:
             self._curvature += tau @ T
         T *= P
-        np.matmul(T.T, X_noisy, out=self._product)
-        self._sum_slope_x += self._product
+        self._add_outer_products(T, X_noisy, self._sum_slope_x)
         self._sum_slope += ones @ T
+
+    def _row_products(self, rows, matrix, out):
+        """``rows @ matrix``, some rows at a time."""
+        for part, whole in zip(
+            _split(rows, self._step), _split(out, self._step), strict=True
+        ):
+            np.matmul(part, matrix, out=whole)
+
+    def _add_outer_products(self, A, B, total):
+        """Add ``A.T @ B`` to a sum in double precision, some rows at a time."""
+        for a, b in zip(_split(A, self._step), _split(B, self._step), strict=True):
+            products = self._products[: len(a)]
+            np.matmul(a.transpose(0, 2, 1), b, out=products)
+            for product in products[1:]:
+                products[0] += product
+            total += products[0]
 
     def _trace_slope(self, T, tau):
         """Derivative of the trace term by the pre-activation, less its factor."""
         if self._trace is None:
             self._trace = aligned_empty(self._tanh.shape, self._dtype)
-            self._norm_tile = aligned_empty(self._tanh.shape, self._dtype)
-        if not self._trace_ready:
-            self._norm_tile[:] = self._square_norm
-            self._trace_ready = True
-        n = len(T)
-        out = np.multiply(T, self._norm_tile[:n], out=self._trace[:n])
-        out *= tau[:, None]
+        out = self._trace[: len(T)]
+        np.multiply(tau[:, None], self._square_norm.astype(self._dtype), out=out)
+        out *= T
         return out
 
     def end(self):

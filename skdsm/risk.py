@@ -4,16 +4,16 @@ import numpy as np
 
 from skdsm.corruption import FEWEST_BANK_ROWS, draw_corruption
 from skdsm.energy import Parameters
-from skdsm.kernel import LossKernel
+from skdsm.kernel import LossKernel, product_rows
 from skdsm.rows import row_blocks
 
 __all__ = ["EmpiricalRisk", "chunk_rows"]
 
-_CHUNK_ELEMENTS = 2**16  # of the widest scratch array of a chunk: it stays in cache
+_CHUNK_BYTES = 2**19  # of the widest scratch array of a chunk: it stays in cache
 _LANES = 8  # partial sums, at most; threads must not change the order of summation
 
 
-def chunk_rows(n_components, n_features):
+def chunk_rows(n_components, n_features, dtype):
     """Choose how many rows are evaluated at a time.
 
     Parameters
@@ -22,14 +22,18 @@ def chunk_rows(n_components, n_features):
         Hidden units, m.
     n_features : int
         Features, d.
+    dtype : dtype
+        Type of the arithmetic.
 
     Returns
     -------
     int
         Rows of a chunk. The number depends on nothing else, or the last bits would.
     """
-    n_rows = max(1, _CHUNK_ELEMENTS // max(n_components, n_features))
-    return min(n_rows, FEWEST_BANK_ROWS)  # or a block would not fit in the bank
+    row = max(n_components, n_features) * np.dtype(dtype).itemsize
+    n_rows = min(max(1, _CHUNK_BYTES // row), FEWEST_BANK_ROWS)  # fits in the bank
+    step = product_rows(n_rows, n_components, n_features)
+    return n_rows // step * step
 
 
 class EmpiricalRisk:
@@ -54,7 +58,7 @@ class EmpiricalRisk:
         self._alpha = settings.alpha
         d = rows.X.shape[1]
         m = settings.n_components
-        n_chunk = chunk_rows(m, d)
+        n_chunk = chunk_rows(m, d, rows.X.dtype)
         blocks = rows.blocks(n_chunk)
         n_rows = sum(block.stop - block.start for block in blocks)
         self._corruption = draw_corruption(

@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 _STAGE_ITER = 30
+_MEMORY = 20  # pairs of vectors that L-BFGS keeps
 _ABNORMAL = 2  # L-BFGS-B status: the line search found no acceptable step
 
 
@@ -144,9 +145,13 @@ def minimise_stage(
         # to and fro is not exact
         return model if learn_gains else model._replace(gains=start.gains.copy())
 
+    latest = None, None
+
     def objective(x):
+        nonlocal latest
         with np.errstate(over="ignore", invalid="ignore"):
-            value, gradient = risk(to_model(x))
+            latest = x.copy(), to_model(x)
+            value, gradient = risk(latest[1])
             gradient = variables.pull_back(gradient).pack()[:n_free]
         # L-BFGS-B calls a NaN objective a success
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
@@ -154,10 +159,11 @@ def minimise_stage(
         return value / scale, gradient / scale
 
     def callback(intermediate_result):
-        # its x is a live buffer; to_model makes new arrays
-        if end_iteration(
-            to_model(intermediate_result.x), float(intermediate_result.fun) * scale
-        ):
+        # mostly where the risk was last evaluated; a live buffer in any case
+        x, model = latest
+        if not np.array_equal(intermediate_result.x, x):
+            model = to_model(intermediate_result.x)
+        if end_iteration(model, float(intermediate_result.fun) * scale):
             raise StopIteration
 
     result = minimize(
@@ -169,7 +175,7 @@ def minimise_stage(
         options={
             "maxiter": max_iter,
             "maxfun": 20 * max_iter,  # as many as the line searches may take
-            "maxcor": 20,
+            "maxcor": _MEMORY,
             "ftol": 1e-9,  # the stage, not the last digit, decides when to stop
             "gtol": 1e-7,  # relative to `scale`
         },

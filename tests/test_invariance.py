@@ -110,7 +110,7 @@ def test_the_sign_of_zero_does_not_matter():
 @pytest.fixture
 def many_blocks(monkeypatch):
     """So few rows a block that there is work for many threads."""
-    monkeypatch.setattr("skdsm.risk._CHUNK_ELEMENTS", 64)
+    monkeypatch.setattr("skdsm.risk._CHUNK_BYTES", 512)
     monkeypatch.setattr("skdsm.estimator._BLOCK_ELEMENTS", 64)
     monkeypatch.setattr("skdsm.estimator._FEWEST_BLOCKS", 1)
 

@@ -8,7 +8,7 @@ import reference
 from random_models import GAINS, numerical_gradient, random_parameters, unpack_like
 
 from skdsm.energy import Parameters
-from skdsm.kernel import LossKernel
+from skdsm.kernel import LossKernel, product_rows
 
 N, M, D = 13, 4, 3
 RNG = np.random.default_rng(0)
@@ -122,6 +122,26 @@ def test_chunks_add_up(name, weight, m):
     for order in (parts, parts[::-1]):
         chunked = evaluate(new_kernel(7, m=m), parameters, name, weight, order)
         assert_close(chunked, whole, 1e-13)
+
+
+@pytest.mark.parametrize("step", [1, 4, 6, 12])
+@weighted_or_not
+@with_every_target
+def test_products_of_a_few_rows_add_up(name, weight, step, monkeypatch):
+    """Thirteen rows: whole products, and a remainder."""
+    parameters = make_parameters(3)
+    at_once = once(parameters, name, weight)
+    monkeypatch.setattr("skdsm.kernel.product_rows", lambda *shape: step)
+    parts = [slice(0, 9), slice(9, 13)]
+    for rows in (parts, parts[::-1], [slice(None)]):
+        stepped = evaluate(new_kernel(), parameters, name, weight, rows)
+        assert_close(stepped, at_once, 1e-13)
+
+
+def test_products_have_as_many_rows_as_fit():
+    assert product_rows(10_000, 128, 32) == 240
+    assert product_rows(100, 128, 32) == 100
+    assert product_rows(512, 512, 512) == 512  # they never fit
 
 
 @weighted_or_not

@@ -174,7 +174,7 @@ def test_a_short_bank_leaves_the_risk_unbiased_and_costs_little_variance(
 
     Most of the variance is odd in the noise, which random signs make independent.
     """
-    monkeypatch.setattr("skdsm.risk._CHUNK_ELEMENTS", 32)  # blocks of eight rows
+    monkeypatch.setattr("skdsm.risk._CHUNK_BYTES", 256)  # blocks of eight rows
     independent = risks(objective, levels)
     bank_of(N_BANK)
     shared = risks(objective, levels)

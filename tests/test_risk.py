@@ -22,7 +22,7 @@ either_objective = pytest.mark.parametrize("objective", ["dsm", "ism"])
 def chunks(request, monkeypatch):
     """Evaluate risks of four units in chunks of some rows."""
     if request.param is not None:
-        monkeypatch.setattr("skdsm.risk._CHUNK_ELEMENTS", 4 * request.param)
+        monkeypatch.setattr("skdsm.risk._CHUNK_BYTES", 32 * request.param)
 
 
 @either_objective
