@@ -128,7 +128,7 @@ def fit(X, ideas, args, held_out_loss):
             start = random_start(rows.X, m, rng)
         d = rows.X.shape[1]
         unit = ChangeOfVariables(np.eye(m), np.eye(m), np.ones(m), np.ones(m))
-        plan = Schedule(len(rows.X), defaults.n_corruptions, max(1024, 4 * m * d))
+        plan = Schedule(len(rows.X), defaults.n_corruptions, max(1024, m * d))
         validation = draw(4096, defaults.n_corruptions, 1)
         clock.point(start.translate(rows.mean))
         train(
@@ -137,7 +137,7 @@ def fit(X, ideas, args, held_out_loss):
             plan.after,
             lambda index, stage: draw(*stage, 2, index if ideas.fresh_noise else 0),
             lambda parameters, risk: (
-                curvature_scaling(parameters, *risk.sample(16 * m))
+                curvature_scaling(parameters, *risk.sample(4 * m))
                 if ideas.change_of_variables
                 else unit
             ),

@@ -31,7 +31,7 @@ SIGMAS = [0.05, 0.3, 2.0]
 VARIANTS = {
     "defaults": ({}, {}),
     "tol 1e-4": ({"tol": 1e-4}, {}),
-    "tol 3e-3": ({"tol": 3e-3}, {}),
+    "tol 1e-3": ({"tol": 1e-3}, {}),
     "tol 1e-2": ({"tol": 1e-2}, {}),
     "stages of 15": ({}, {"skdsm.training._STAGE_ITER": 15}),
     "stages of 60": ({}, {"skdsm.training._STAGE_ITER": 60}),
@@ -39,12 +39,11 @@ VARIANTS = {
     "memory 40": ({}, {"skdsm.training._MEMORY": 40}),
     "ridge 1e-2": ({}, {"skdsm.preconditioning._RIDGE": 1e-2}),
     "ridge 1e-4": ({}, {"skdsm.preconditioning._RIDGE": 1e-4}),
-    "scaling from 4 m rows": ({}, {"skdsm.fitting._SCALING_ROWS": 4}),
-    "scaling from 64 m rows": ({}, {"skdsm.fitting._SCALING_ROWS": 64}),
+    "scaling from 16 m rows": ({}, {"skdsm.fitting._SCALING_ROWS": 16}),
     "2 corruptions": ({"n_corruptions": 2}, {}),
     "8 corruptions": ({"n_corruptions": 8}, {}),
-    "first sample / 4": ({}, {"skdsm.fitting._ROWS_A_PARAMETER": 1}),
-    "first sample x 4": ({}, {"skdsm.fitting._ROWS_A_PARAMETER": 16}),
+    "first sample / 4": ({}, {"skdsm.fitting._ROWS_A_PARAMETER": 0.25}),
+    "first sample x 4": ({}, {"skdsm.fitting._ROWS_A_PARAMETER": 4}),
 }
 
 

@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--max-iter", type=int, default=150)
     parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--plot", metavar="FILE", help="draw time and memory")
     parser.add_argument("--path", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.path:
@@ -86,7 +87,7 @@ def main():
     print(
         "      rows     file   anonymous memory   of the file      time   against half"
     )
-    n, previous = args.smallest, None
+    n, previous, results = args.smallest, None, []
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "rows.npy")
         while n <= args.largest:
@@ -101,7 +102,28 @@ def main():
                 f"{anonymous / size:13.2f} {seconds:8.1f} s {ratio:>14s}",
                 flush=True,
             )
+            results.append((n, seconds, anonymous, size))
             n, previous = 2 * n, seconds
+    if args.plot:
+        draw(*np.array(results).T, args.plot)
+
+
+def draw(n, seconds, anonymous, size, path):
+    """Time and memory against the number of rows."""
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
+    left.plot(n, seconds, "o-", label="measured")
+    left.plot(n, seconds[0] * n / n[0], color="0.7", label="proportional to n")
+    left.set(xscale="log", yscale="log", xlabel="rows", ylabel="seconds", title="Time")
+    right.plot(n, anonymous / 2**20, "o-", label="anonymous memory of the fit")
+    right.plot(n, size / 2**20, color="0.7", label="the file")
+    right.set(xscale="log", yscale="log", xlabel="rows", ylabel="MB", title="Memory")
+    for ax in (left, right):
+        ax.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    print(f"saved {path}")
 
 
 if __name__ == "__main__":

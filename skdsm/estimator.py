@@ -100,7 +100,7 @@ class DenoisingScoreMatcher(
     max_iter : int, default=1000
         Maximum number of L-BFGS iterations, over all stages.
 
-    tol : float, default=1e-3
+    tol : float, default=3e-3
         A stage of training, of 30 iterations, must improve the loss on a fixed
         validation draw of the noise by more than this fraction, of the loss or of its
         distance from that of doing nothing, whichever is less. Else the next stage has
@@ -237,7 +237,7 @@ class DenoisingScoreMatcher(
         n_corruptions=4,
         alpha=0.0,
         max_iter=1000,
-        tol=1e-3,
+        tol=3e-3,
         ranking="energy",
         contamination=0.1,
         warm_start=False,

@@ -22,8 +22,8 @@ _VALIDATION_ROWS = 4096
 _START_ROWS = 65536  # rows that the start is computed from
 _FEWEST_ROWS = 1024  # corrupted rows of a stage
 # a sample of fewer rows than parameters teaches the model its own noise
-_ROWS_A_PARAMETER = 4
-_SCALING_ROWS = 16  # corrupted rows a hidden unit, to estimate the curvature from
+_ROWS_A_PARAMETER = 1
+_SCALING_ROWS = 4  # corrupted rows a hidden unit, to estimate the curvature from
 _START, _VALIDATION, _STAGE = range(3)  # what a stream of random numbers is used for
 
 
@@ -123,7 +123,7 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
     sample = rows.sample(_START_ROWS)
     linear = linear_denoiser(sample.X, sample.weight, settings.levels.mean_square)
     m, d = settings.n_components, rows.X.shape[1]
-    smallest = max(_FEWEST_ROWS, _ROWS_A_PARAMETER * m * d)
+    smallest = max(_FEWEST_ROWS, int(_ROWS_A_PARAMETER * m * d))
     plan = Schedule(len(rows.X), settings.n_corruptions, smallest)
     first = plan.last() if start is not None else plan.first()
     if start is None:
