@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 # Public modules: their docstrings are the reference documentation.
-MODULES = $(filter-out skdsm/_%,$(wildcard skdsm/*.py)) skdsm/__init__.py
+MODULES = $(filter-out skdsm/_% skdsm/display/_%,$(wildcard skdsm/*.py skdsm/*/*.py)) \
+	skdsm/__init__.py skdsm/display/__init__.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint doc bench clean distclean

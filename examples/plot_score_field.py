@@ -40,7 +40,7 @@ models = {
 # rows to clean ones. How much of the Parzen score do the models miss, under noise that
 # they have not seen?
 
-from skdsm.parzen import parzen_log_density, parzen_score
+from skdsm.parzen import parzen_score
 
 X_noisy = X + sigma * np.random.default_rng(0).standard_normal(X.shape)
 target = parzen_score(X_noisy, X, sigma)
@@ -52,36 +52,26 @@ for name, model in models.items():
 # %%
 # The picture
 # -----------
-# Dark is likely. Arrows go half the way from a point to its reconstruction, which is
-# ``sigma**2`` times the score.
+# Dark is likely. Arrows go a third of the way from a point to its reconstruction, which
+# is ``sigma**2`` times the score.
 
 import matplotlib.pyplot as plt
 
+from skdsm.display import ScoreFieldDisplay
 
-def parzen_energy(rows):
-    return -parzen_log_density(rows, X, sigma)
-
-
-x = np.linspace(-2.3, 2.3, 116)
-points = np.stack(np.meshgrid(x, x), axis=-1)
-starts = points[5::7, 5::7].reshape(-1, 2)
-fields = {
-    name: (model.energy, model.score_function(starts)) for name, model in models.items()
-}
-fields["Parzen density"] = (parzen_energy, parzen_score(starts, X, sigma))
-
-levels = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 8]
-blues = plt.cm.Blues(np.linspace(0.9, 0, len(levels)))
 fig, axes = plt.subplots(ncols=3, figsize=(11, 4), layout="constrained")
-for ax, (title, (energy, score)) in zip(axes, fields.items(), strict=True):
-    height = energy(points.reshape(-1, 2)).reshape(len(x), len(x))
-    height -= height.min()
-    ax.contourf(x, x, height, levels=levels, colors=blues, extend="max")
-    ax.scatter(*X.T, s=3, color="black", alpha=0.4, linewidths=0)
-    step = sigma**2 * score
-    ax.quiver(
-        *starts.T, *step.T, color="#D55E00", angles="xy", scale_units="xy", scale=2
-    )
-    ax.set(xlim=x[[0, -1]], ylim=x[[0, -1]], xticks=[], yticks=[], aspect="equal")
-    ax.set_title(title, fontsize=13)
+options = {
+    "levels": [0, 0.5, 1, 1.5, 2, 3, 4, 6, 8],
+    "scatter_kw": {"s": 3},
+    "arrow_kw": {"scale": 3},
+    "legend": False,
+    "colorbar": False,
+}
+for ax, (name, model) in zip(axes, models.items(), strict=False):
+    ScoreFieldDisplay.from_estimator(model, X, background="energy", ax=ax, **options)
+    ax.set_title(name, fontsize=13)
+ScoreFieldDisplay.from_parzen(X, sigma, ax=axes[-1], **options)
+axes[-1].set_title("Parzen density", fontsize=13)
+for ax in axes:
+    ax.set(xlabel="", ylabel="", xticks=[], yticks=[], aspect="equal")
 plt.show()

@@ -1,0 +1,120 @@
+"""
+Pictures of a fitted model
+==========================
+
+A tour of :mod:`skdsm.display`. The rows are breast tumours, described by four
+measurements. The model knows benign ones only; malignant ones are the anomalies.
+
+Each display takes the pipeline as it is, scaler included, and the names of the features
+from the table.
+"""
+
+# %%
+# Fit a model
+# -----------
+
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdsm import DenoisingScoreMatcher
+
+table, target = load_breast_cancer(as_frame=True, return_X_y=True)
+X = table[["mean texture", "mean area", "mean smoothness", "mean concavity"]]
+y = target.map({0: "malignant", 1: "benign"})
+X_train, X_held_out, y_train, y_held_out = train_test_split(X, y, random_state=0)
+X_train = X_train[y_train == "benign"]
+
+model = make_pipeline(
+    StandardScaler(),
+    DenoisingScoreMatcher(32, contamination=0.05, random_state=0),
+).fit(X_train)
+
+# %%
+# Did training converge?
+# ----------------------
+# Noise is drawn anew for each stage, so the loss may jump from one to the next. It
+# should have come to rest within the last ones.
+
+import matplotlib.pyplot as plt
+
+from skdsm.display import LossCurveDisplay
+
+LossCurveDisplay.from_estimator(model)
+plt.show()
+
+# %%
+# Does it tell anomalies?
+# -----------------------
+# Scores of rows that were held out, relative to the threshold. Below it rows are
+# predicted to be outliers: on the shaded side.
+
+from skdsm.display import ScoreDistributionDisplay
+
+ScoreDistributionDisplay.from_estimator(model, X_held_out, y_held_out)
+plt.show()
+
+for label in ("benign", "malignant"):
+    is_outlier = model.predict(X_held_out[y_held_out == label]) < 0
+    print(f"{label:10}{is_outlier.mean():5.0%} of {len(is_outlier)} called outliers")
+
+# %%
+# What does it take for normal?
+# -----------------------------
+# The energy as a function of two of the measurements, where the other two are at their
+# median. Rows are marked by what the model makes of all four: a row that lies within
+# the frontier of this slice may be an outlier, for the sake of the other two.
+
+from skdsm.display import EnergyDisplay
+
+features = ("mean area", "mean concavity")
+EnergyDisplay.from_estimator(model, X_held_out, features=features)
+# sphinx_gallery_thumbnail_number = 3
+plt.show()
+
+others = X_held_out.drop(columns=list(features)).median()
+seems_normal = model.predict(X_held_out.assign(**others)) > 0
+is_outlier = model.predict(X_held_out) < 0
+inside = is_outlier & seems_normal
+print(f"{inside.sum()} of {is_outlier.sum()} outliers lie within the frontier")
+
+# %%
+# An island of inliers, far from all others: which training rows are responsible?
+
+print(X_train.nlargest(3, "mean concavity").to_string(index=False))
+
+# %%
+# Where does it pull?
+# -------------------
+# The denoiser moves rows to where they are more probable. Arrows are drawn over the
+# Parzen density of the training rows, which the model was fitted to, and which has a
+# hill for every row that lies apart.
+
+from skdsm.display import ScoreFieldDisplay
+
+ScoreFieldDisplay.from_estimator(model, X_train, features=features)
+plt.show()
+
+# %%
+# Does it know the rows?
+# ----------------------
+# If so, rows drawn from the model look like the training rows. All it takes to draw
+# some is the score: small steps along it, with noise in between, forget where they
+# started (Langevin dynamics). They spread a little wider than the rows: it is rows with
+# noise of level ``sigma`` whose density the model was fitted to.
+
+import numpy as np
+
+from skdsm.display import SamplesDisplay
+
+scaler, matcher = model
+rng = np.random.default_rng(0)
+Z = rng.standard_normal((len(X_train), X.shape[1]))
+step = 0.05 * matcher.sigma_**2
+for _ in range(2000):
+    noise = rng.standard_normal(Z.shape)
+    Z += step * matcher.score_function(Z) + np.sqrt(2 * step) * noise
+
+SamplesDisplay.from_samples(X_train, scaler.inverse_transform(Z))
+plt.show()

@@ -1,0 +1,21 @@
+"""Pictures of a fitted model, in scikit-learn's Display form.
+
+Each display stores what it draws; ``from_estimator`` computes that, and ``plot`` draws
+it. They take a :class:`~skdsm.DenoisingScoreMatcher`, or a
+:class:`~sklearn.pipeline.Pipeline` that ends in one; axes are then in the units of the
+data. Matplotlib is needed, and imported only when a picture is drawn.
+"""
+
+from skdsm.display.energy import EnergyDisplay
+from skdsm.display.loss_curve import LossCurveDisplay
+from skdsm.display.samples import SamplesDisplay
+from skdsm.display.score_distribution import ScoreDistributionDisplay
+from skdsm.display.score_field import ScoreFieldDisplay
+
+__all__ = [
+    "EnergyDisplay",
+    "LossCurveDisplay",
+    "SamplesDisplay",
+    "ScoreDistributionDisplay",
+    "ScoreFieldDisplay",
+]

@@ -1,0 +1,120 @@
+"""The plane of two features on which a picture shows a function of all of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skdsm.display._model import Table
+
+__all__ = ["Plane"]
+
+
+class Plane(NamedTuple):
+    """A grid over two features; the others have the values of a reference row.
+
+    Attributes
+    ----------
+    table : Table
+        All rows.
+    pair : list of int
+        The two features.
+    reference : ndarray of shape (n_features,)
+        Values of the others.
+    xx0, xx1 : ndarray of shape (grid_resolution, grid_resolution)
+        The grid, as of :func:`numpy.meshgrid`.
+    note : str or None
+        What the picture does not show, if there are other features.
+    """
+
+    table: Table
+    pair: list
+    reference: np.ndarray
+    xx0: np.ndarray
+    xx1: np.ndarray
+    note: str | None
+
+    @classmethod
+    def through(cls, table, features, reference, grid_resolution, margin):
+        """Lay a grid over rows.
+
+        Parameters
+        ----------
+        table : Table
+            The rows, which the grid covers.
+        features : pair of int or str
+            The two features.
+        reference : {"median", "mean"} or array-like of shape (n_features,)
+            The row that gives the other features their values.
+        grid_resolution : int
+            Number of grid points along each axis.
+        margin : float
+            How far the grid reaches beyond the rows, as a share of their range.
+
+        Returns
+        -------
+        Plane
+            The grid.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid.
+        """
+        if len(table.names) < 2:
+            raise ValueError("A plane needs rows of at least two features, got one.")
+        if isinstance(features, str) or len(features) != 2:
+            raise ValueError(f"features must be a pair, got {features!r}.")
+        if grid_resolution < 2:
+            raise ValueError(
+                f"grid_resolution must be at least 2, got {grid_resolution!r}."
+            )
+        if margin < 0:
+            raise ValueError(f"margin must not be negative, got {margin!r}.")
+        pair = table.feature_indices(features)
+        row, origin = _reference(table, reference)
+        axes = [_axis(table.rows[:, j], grid_resolution, margin) for j in pair]
+        n_others = len(table.names) - 2
+        others = "1 other" if n_others == 1 else f"{n_others} others"
+        note = f"slice: {others} {origin}" if n_others else None
+        return cls(table, pair, row, *np.meshgrid(*axes), note)
+
+    @property
+    def labels(self):
+        """Names of the two features: of the axes."""
+        return [self.table.names[j] for j in self.pair]
+
+    def grid(self):
+        """Make a row of each grid point.
+
+        Returns
+        -------
+        array-like of shape (grid_resolution ** 2, n_features)
+            Rows in the container that the table came in.
+        """
+        rows = np.tile(self.reference, (self.xx0.size, 1))
+        rows[:, self.pair] = np.column_stack([self.xx0.ravel(), self.xx1.ravel()])
+        return self.table.like(rows)
+
+
+def _axis(values, grid_resolution, margin):
+    low, high = np.nanmin(values), np.nanmax(values)
+    reach = margin * (high - low) if high > low else 0.5
+    return np.linspace(low - reach, high + reach, grid_resolution)
+
+
+def _reference(table, reference):
+    """Give the other features' values, and words for where they are from."""
+    if isinstance(reference, str):
+        if reference not in ("median", "mean"):
+            raise ValueError(
+                f"reference must be 'median', 'mean' or a row, got {reference!r}."
+            )
+        function = np.nanmedian if reference == "median" else np.nanmean
+        return function(table.rows, axis=0), f"at the {reference}"
+    row = np.asarray(reference, dtype=np.float64)
+    if row.shape != (len(table.names),):
+        raise ValueError(
+            f"reference must have {len(table.names)} values, one a feature, got shape "
+            f"{row.shape}."
+        )
+    return row, "as in a given row"
