@@ -58,15 +58,14 @@ lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings
 doc: $(VENV)/.extra-doc ## documentation with every example run, in doc/_build/html
 	$(BIN)/python -m sphinx -W -E --keep-going -b html doc doc/_build/html
 
+# What a script prints is kept: the documentation's page of benchmarks includes it.
+bench: SHELL := bash
 bench: $(VENV)/.extra-plot ## every benchmarks/bench_*.py with its defaults
-	@set -e; found=no; \
-	for script in benchmarks/bench_*.py; do \
-		[ -e "$$script" ] || continue; \
-		found=yes; \
+	@set -e -o pipefail; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; \
-		MPLBACKEND=Agg $(BIN)/python "$$script" $(BENCH_ARGS); \
-	done; \
-	[ $$found = yes ] || echo "no benchmarks/bench_*.py to run"
+		MPLBACKEND=Agg $(BIN)/python -u "$$script" $(BENCH_ARGS) \
+			| tee doc/benchmarks/$$(basename "$$script" .py).txt; \
+	done
 
 clean: ## remove built docs, caches and coverage data
 	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst

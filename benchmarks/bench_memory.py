@@ -71,8 +71,8 @@ def fit(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smallest", type=int, default=125_000)
-    parser.add_argument("--largest", type=int, default=2_000_000)
+    parser.add_argument("--smallest", type=int, default=15_625)
+    parser.add_argument("--largest", type=int, default=4_000_000)
     parser.add_argument("--features", type=int, default=32)
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--max-iter", type=int, default=150)

@@ -99,22 +99,20 @@ plt.show()
 # %%
 # Does it know the rows?
 # ----------------------
-# If so, rows drawn from the model look like the training rows. All it takes to draw
-# some is the score: small steps along it, with noise in between, forget where they
-# started (Langevin dynamics). They spread a little wider than the rows: it is rows with
-# noise of level ``sigma`` whose density the model was fitted to.
-
-import numpy as np
+# If so, rows drawn from the model look like the training rows. Many do, but some lie
+# where no row is: noise of one level leads to some places only, and elsewhere the
+# energy is a guess.
 
 from skdsm.display import SamplesDisplay
 
-scaler, matcher = model
-rng = np.random.default_rng(0)
-Z = rng.standard_normal((len(X_train), X.shape[1]))
-step = 0.05 * matcher.sigma_**2
-for _ in range(2000):
-    noise = rng.standard_normal(Z.shape)
-    Z += step * matcher.score_function(Z) + np.sqrt(2 * step) * noise
+SamplesDisplay.from_estimator(model, X_train, random_state=0)
+plt.show()
 
-SamplesDisplay.from_samples(X_train, scaler.inverse_transform(Z))
+# %%
+# With a range of levels, up to a few standard deviations, training reaches all places.
+
+from sklearn.base import clone
+
+wide = clone(model).set_params(denoisingscorematcher__sigma=(0.5, 3.0)).fit(X_train)
+SamplesDisplay.from_estimator(wide, X_train, random_state=0)
 plt.show()

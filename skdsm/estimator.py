@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdsm import __version__
 from skdsm._callbacks import FitMonitor
+from skdsm._density import DensityMixin
 from skdsm._validation import (
     COUNT,
     NON_NEGATIVE,
@@ -51,6 +52,7 @@ class DenoisingScoreMatcher(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     OutlierMixin,
+    DensityMixin,
     CallbackSupportMixin,
     BaseEstimator,
 ):
@@ -60,8 +62,8 @@ class DenoisingScoreMatcher(
     ``r(x) = c + W'(g * h)`` with ``h = logistic(W x + b)``, trained to undo Gaussian
     noise, matches the score of an energy-based model to that of a Parzen density
     estimate of the data [1]_. One fitted object therefore ranks anomalies (by the
-    energy), extracts features (the hidden code), denoises, and knows the gradient of
-    the log-density everywhere.
+    energy), extracts features (the hidden code), denoises, knows the gradient of the
+    log-density everywhere, and can be sampled.
 
     The model follows translations and rotations of the data exactly, scaling it does
     not: `sigma` is in the units of X. Standardise the columns first, unless they share
@@ -340,6 +342,7 @@ class DenoisingScoreMatcher(
         }
         context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
         # all at once and last: a fit that fails leaves nothing behind
+        vars(self).pop("_log_partition", None)
         vars(self).update(fitted)
 
     def _previous_parameters(self, n_features):

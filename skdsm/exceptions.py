@@ -1,6 +1,6 @@
 """Errors and warnings of skdsm's own."""
 
-__all__ = ["NonFiniteError", "VersionMismatchWarning"]
+__all__ = ["NonFiniteError", "SamplingWarning", "VersionMismatchWarning"]
 
 
 class NonFiniteError(ValueError):
@@ -21,6 +21,10 @@ class NonFiniteError(ValueError):
             "from the scale of sigma. Please rescale X, for instance by a "
             "StandardScaler."
         )
+
+
+class SamplingWarning(UserWarning):
+    """Samples, or an estimate made of them, cannot be trusted."""
 
 
 class VersionMismatchWarning(UserWarning):

@@ -1,0 +1,189 @@
+"""The estimator as a density: samples, the partition function, the log-density."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skdsm.chains import convergence
+from skdsm.density_target import model_target
+from skdsm.exceptions import SamplingWarning
+from skdsm.mixtures import exact_mixture, is_enumerable
+from skdsm.partition import LogPartition, log_partition, model_moments
+from skdsm.tempering import tempered_draws
+
+__all__ = ["DensityMixin"]
+
+_FEWEST_DRAWS = 50  # of a chain; fewer do not tell whether the chains have mixed
+_N_CHAINS = 16
+_LARGEST_RHAT = 1.05
+_LEAST_EFFICIENCY = 0.1  # effective draws, as a share of all
+
+
+class DensityMixin:
+    """What an energy-based model can do once its energy is known.
+
+    Needs `_model`, which returns the fitted EnergyModel, and `_evaluate`.
+    """
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw rows from the model.
+
+        Independent, exact draws where the model is a mixture of few enough Gaussians
+        (gains that are whole multiples of ``sigma_ ** 2``, few units). Otherwise chains
+        of parallel tempering, which start from a Gaussian that covers all that the
+        model may generate: no training row is kept, or needed.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the random numbers; an int makes the rows reproducible.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, in random order.
+
+        Warns
+        -----
+        SamplingWarning
+            If the chains have not mixed, as split R-hat or the effective sample size
+            tells; or if that cannot be told, because arviz-stats is not installed.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_draws = max(_FEWEST_DRAWS, -(-n_samples // _N_CHAINS))
+        rng = _generator(random_state)
+        model = self._model()
+        if is_enumerable(model):
+            return exact_mixture(model).sample(rng, n_samples)
+        draws = _tempered(rng, model, n_draws, _N_CHAINS).draws
+        _warn_unless_mixed(draws)
+        rows = draws.reshape(-1, draws.shape[-1])
+        return rows[rng.choice(len(rows), size=n_samples, replace=False)]
+
+    def sample_chains(self, n_draws=100, n_chains=16, random_state=None):
+        """Draw chains of rows from the model, for a closer look by ArviZ.
+
+        Parameters
+        ----------
+        n_draws : int, default=100
+            Rows of each chain.
+
+        n_chains : int, default=16
+            Independent chains.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the random numbers; an int makes the chains reproducible.
+
+        Returns
+        -------
+        chains : dict
+            What ``arviz_base.from_dict`` takes: the group "posterior" holds the rows x,
+            of shape (n_chains, n_draws, n_features); the group "sample_stats" holds lp,
+            minus their energy, of shape (n_chains, n_draws).
+        """
+        check_is_fitted(self)
+        check_scalar(n_draws, "n_draws", Integral, min_val=1)
+        check_scalar(n_chains, "n_chains", Integral, min_val=1)
+        rng, model = _generator(random_state), self._model()
+        if is_enumerable(model):
+            rows = exact_mixture(model).sample(rng, n_chains * n_draws)
+            rows = rows.reshape(n_chains, n_draws, -1)
+        else:
+            rows = _tempered(rng, model, n_draws, n_chains).draws
+        energy = model.energy(rows.reshape(-1, rows.shape[-1]))
+        return {
+            "posterior": {"x": rows},
+            "sample_stats": {"lp": -energy.reshape(rows.shape[:2])},
+        }
+
+    def log_partition(self, *, n_islands=64, random_state=0):
+        """Compute the logarithm of the partition function, ``Z = int exp(-E(x)) dx``.
+
+        Exact where the model is a mixture of few enough Gaussians, or where its units
+        span at most two dimensions; by annealed importance sampling otherwise. The
+        first result is kept: until the next fit, further calls return it.
+
+        Parameters
+        ----------
+        n_islands : int, default=64
+            Independent estimates to average where the value is annealed: four times as
+            many take four times as long, and halve the standard error.
+
+        random_state : int, RandomState instance or None, default=0
+            Determines the random numbers of the first call. Fixed by default, so that
+            `log_density` is a function of its argument.
+
+        Returns
+        -------
+        log_partition : LogPartition
+            The value, its standard error, bounds, and how it was found; in nats.
+
+        Warns
+        -----
+        SamplingWarning
+            If independent estimates do not agree; then only the lower bound holds.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_log_partition"):
+            check_scalar(n_islands, "n_islands", Integral, min_val=2)
+            rng = _generator(random_state)
+            result = log_partition(self._model(), rng, n_islands=n_islands)
+            if not result.is_reliable:
+                warnings.warn(
+                    "Estimates of the partition function do not agree: its value is "
+                    "not reliable, only its lower bound is.",
+                    SamplingWarning,
+                    stacklevel=2,
+                )
+            self._log_partition = tuple(result)  # of a type that is safe to persist
+        return LogPartition(*self._log_partition)
+
+    def log_density(self, X):
+        """Evaluate the normalised log-density.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,), float64
+            ``-E(x) - log Z``, in nats; see `log_partition`.
+        """
+        return -self.energy(X) - self.log_partition().value
+
+
+def _generator(random_state):
+    return np.random.default_rng(check_random_state(random_state).randint(2**31))
+
+
+def _tempered(rng, model, n_draws, n_chains):
+    return tempered_draws(
+        rng, model_target(model), *model_moments(model), n_draws, n_ensembles=n_chains
+    )
+
+
+def _warn_unless_mixed(draws):
+    try:
+        rhat, ess, _ = convergence(draws)
+    except ImportError as error:
+        message = f"Whether the chains have mixed is not known. {error}"
+    else:
+        share = ess.min() / (draws.shape[0] * draws.shape[1])
+        # also if they are not a number, as for chains that do not move
+        if rhat.max() <= _LARGEST_RHAT and share >= _LEAST_EFFICIENCY:
+            return
+        message = (
+            f"The chains have not mixed: split R-hat is {rhat.max():.2f}, the "
+            f"effective sample size {100 * share:.0f} % of the number of rows. Modes "
+            "may be missing, or out of proportion."
+        )
+    warnings.warn(message, SamplingWarning, stacklevel=3)

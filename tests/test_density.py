@@ -1,0 +1,224 @@
+"""Samples, partition function and log-density of the estimator."""
+
+import sys
+
+import arviz_base
+import numpy as np
+import pytest
+from scipy.stats import kstest, norm
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from skdsm import DenoisingScoreMatcher
+from skdsm.chains import Convergence
+from skdsm.exceptions import SamplingWarning
+from skdsm.mixtures import exact_mixture
+
+RNG = np.random.default_rng(0)
+TWO_PILES = 0.5 * RNG.standard_normal((300, 2)) + RNG.choice([-2, 2], size=(300, 1))
+FOUR_FEATURES = RNG.standard_normal((200, 4)) @ RNG.standard_normal((4, 4))
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    """A model that is a mixture of 5 ** 4 Gaussians: 1 / sigma ** 2 is four."""
+    return DenoisingScoreMatcher(4, sigma=0.5, random_state=0).fit(TWO_PILES)
+
+
+@pytest.fixture(scope="module")
+def no_mixture():
+    """A model that neither enumeration nor quadrature can normalise."""
+    matcher = DenoisingScoreMatcher(
+        12, sigma=(0.4, 2), gains="learned", max_iter=300, tol=0.1, random_state=0
+    )
+    return matcher.fit(FOUR_FEATURES)
+
+
+def integral(function, low=-8.0, high=8.0, n=400):
+    """In two dimensions; the midpoint rule is exact to rounding for smooth bumps."""
+    step = (high - low) / n
+    axis = low + step * (np.arange(n) + 0.5)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    return np.exp(function(grid)).sum() * step**2
+
+
+def test_density_integrates_to_one(mixture):
+    assert integral(mixture.log_density) == pytest.approx(1, abs=1e-9)
+
+
+def test_density_of_units_in_the_plane_integrates_to_one():
+    matcher = DenoisingScoreMatcher(
+        8, sigma=(0.4, 2), gains="learned", max_iter=300, tol=0.1, random_state=0
+    ).fit(TWO_PILES)
+    assert matcher.log_partition().method == "exact"
+    assert integral(matcher.log_density) == pytest.approx(1, abs=1e-8)
+
+
+def test_log_density_is_minus_energy_minus_log_partition(no_mixture):
+    log_z = no_mixture.log_partition()
+    assert log_z.method == "annealing"
+    np.testing.assert_allclose(
+        no_mixture.log_density(FOUR_FEATURES),
+        -no_mixture.energy(FOUR_FEATURES) - log_z.value,
+        rtol=1e-14,
+    )
+
+
+def test_annealed_value_agrees_with_importance_sampling(no_mixture):
+    """In four dimensions a wide Gaussian is a good enough proposal."""
+    rng = np.random.default_rng(1)
+    covariance = 1.5 * np.cov(FOUR_FEATURES.T)
+    factor = np.linalg.cholesky(covariance)
+    Z = rng.standard_normal((200_000, 4))
+    log_proposal = norm.logpdf(Z).sum(1) - np.log(np.diag(factor)).sum()
+    log_weight = -no_mixture.energy(Z @ factor.T) - log_proposal
+    weight = np.exp(log_weight - log_weight.max())
+    estimate = np.log(weight.mean()) + log_weight.max()
+    error = weight.std() / weight.mean() / np.sqrt(len(weight))
+    log_z = no_mixture.log_partition()
+    assert error < 0.02
+    assert abs(estimate - log_z.value) < 5 * np.hypot(error, log_z.standard_error)
+
+
+def test_partition_function_is_computed_once_until_the_next_fit(no_mixture):
+    matcher = clone(no_mixture).fit(FOUR_FEATURES)
+    first = matcher.log_partition(random_state=1)
+    assert matcher.log_partition(random_state=2) == first
+    assert matcher.fit(2 * FOUR_FEATURES).log_partition() != first
+
+
+def test_partition_function_is_reproducible(no_mixture):
+    values = [
+        clone(no_mixture).fit(FOUR_FEATURES).log_partition(random_state=seed).value
+        for seed in (0, 0, 1)
+    ]
+    assert values[0] == values[1] != values[2]
+    assert no_mixture.log_partition().value == values[0]
+
+
+def test_more_islands_make_the_error_smaller(no_mixture):
+    errors = [
+        clone(no_mixture).fit(FOUR_FEATURES).log_partition(n_islands=n).standard_error
+        for n in (8, 128)
+    ]
+    assert errors[1] < 0.6 * errors[0]
+    with pytest.raises(ValueError, match="n_islands"):
+        clone(no_mixture).fit(FOUR_FEATURES).log_partition(n_islands=1)
+
+
+def test_failed_fit_keeps_the_partition_function(no_mixture):
+    matcher = clone(no_mixture).fit(FOUR_FEATURES)
+    before = matcher.log_partition()
+    with pytest.raises(ValueError, match="NaN"):
+        matcher.fit(np.full((3, 4), np.nan))
+    assert matcher.log_partition() == before
+
+
+def test_unreliable_partition_function_is_warned_of(no_mixture, monkeypatch):
+    matcher = clone(no_mixture).fit(FOUR_FEATURES)
+    monkeypatch.setattr("skdsm.partition._LARGEST_ERROR", 0.0)
+    with pytest.warns(SamplingWarning, match="do not agree"):
+        matcher.log_partition()
+
+
+def test_exact_samples_follow_the_mixture(mixture):
+    rows = mixture.sample(4000, random_state=0)
+    exact = exact_mixture(mixture._model())
+    left, right = np.indices(exact.log_weights.shape).reshape(2, -1)
+    means = exact.component_means(left, right)
+    weights = np.exp(exact.log_weights.ravel())
+    for axis in range(2):
+        # the marginal of a mixture of round Gaussians is one of Gaussians in a line
+        def marginal(x, axis=axis):
+            return norm.cdf((x[:, None] - means[:, axis]) / 0.5) @ weights
+
+        assert kstest(rows[:, axis], marginal).pvalue > 1e-3
+
+
+def test_tempered_samples_follow_the_mixture(mixture, monkeypatch):
+    monkeypatch.setattr("skdsm._density.is_enumerable", lambda model: False)
+    rows = mixture.sample(2000, random_state=0)
+    exact = mixture._model()
+    reference = exact_mixture(exact).sample(np.random.default_rng(1), 20_000)
+    for axis in range(2):
+        assert kstest(rows[:, axis], reference[:, axis]).pvalue > 1e-3
+    share = (rows.sum(axis=1) > 0).mean()
+    expected = (reference.sum(axis=1) > 0).mean()
+    assert abs(share - expected) < 5 * np.sqrt(0.25 / 1000)
+
+
+def test_samples_are_reproducible(no_mixture):
+    first, again, other = (
+        no_mixture.sample(20, random_state=seed) for seed in (0, 0, 1)
+    )
+    assert first.shape == (20, 4)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert len(np.unique(first, axis=0)) == 20
+
+
+def test_sampling_leaves_the_global_random_state_alone(no_mixture):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    no_mixture.sample(2, random_state=0)
+    no_mixture.log_partition()
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("n", [1, 30, 2000])
+def test_as_many_samples_as_asked_for(no_mixture, n):
+    assert no_mixture.sample(n, random_state=0).shape == (n, 4)
+
+
+@pytest.mark.parametrize(
+    ("rhat", "ess"), [(1.2, 800.0), (1.0, 10.0), (np.nan, np.nan)], ids=str
+)
+def test_chains_that_have_not_mixed_are_warned_of(no_mixture, monkeypatch, rhat, ess):
+    diagnosis = Convergence(*(np.full(4, value) for value in (rhat, ess, ess)))
+    monkeypatch.setattr("skdsm._density.convergence", lambda draws: diagnosis)
+    with pytest.warns(SamplingWarning, match="have not mixed"):
+        no_mixture.sample(5, random_state=0)
+
+
+def test_samples_without_arviz_come_with_a_warning(no_mixture, monkeypatch):
+    expected = no_mixture.sample(5, random_state=0)
+    monkeypatch.setitem(sys.modules, "arviz_stats", None)
+    monkeypatch.setitem(sys.modules, "arviz_stats.base", None)
+    with pytest.warns(SamplingWarning, match="pip install arviz-stats"):
+        rows = no_mixture.sample(5, random_state=0)
+    np.testing.assert_array_equal(rows, expected)
+
+
+def test_arviz_takes_the_chains(mixture, no_mixture):
+    for matcher in (mixture, no_mixture):
+        chains = matcher.sample_chains(n_draws=20, n_chains=4, random_state=0)
+        tree = arviz_base.from_dict(chains)
+        d = matcher.n_features_in_
+        assert tree["posterior"]["x"].shape == (4, 20, d)
+        lp = tree["sample_stats"]["lp"].to_numpy()
+        rows = tree["posterior"]["x"].to_numpy().reshape(-1, d)
+        np.testing.assert_array_equal(lp.ravel(), -matcher.energy(rows))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda matcher: matcher.sample(),
+        lambda matcher: matcher.sample_chains(),
+        lambda matcher: matcher.log_partition(),
+        lambda matcher: matcher.log_density(FOUR_FEATURES),
+    ],
+)
+def test_unfitted(call):
+    with pytest.raises(NotFittedError):
+        call(DenoisingScoreMatcher())
+
+
+def test_bad_numbers_of_samples(mixture):
+    with pytest.raises(ValueError, match="n_samples"):
+        mixture.sample(0)
+    with pytest.raises(TypeError, match="n_samples"):
+        mixture.sample(1.5)
+    with pytest.raises(ValueError, match="n_chains"):
+        mixture.sample_chains(n_chains=0)
+    with pytest.raises(ValueError, match="n_draws"):
+        mixture.sample_chains(n_draws=0)
