@@ -9,7 +9,8 @@ the chains start [1]_. A pilot run, with other chains, chooses them.
 Chains may be grouped in islands, within which they are resampled when few of them
 carry the weight (sequential Monte Carlo [2]_): the mean weight of an island is unbiased
 still, and islands are independent. An island of one chain is plain annealed importance
-sampling.
+sampling. Run backward, from exact draws, the same chains bound the integral from above
+(bidirectional Monte Carlo [3]_).
 
 References
 ----------
@@ -116,7 +117,7 @@ def _anneal_lane(rng, path, ladder, n_islands, island_size):
 def anneal_back(rng, path, ladder, X, *, map=map):
     """Run chains back from independent draws of the density to the Gaussian.
 
-    Every move is reversible, so that these are forward runs seen backward [3]_.
+    Every move is reversible, so that these are forward runs seen backward.
 
     Parameters
     ----------

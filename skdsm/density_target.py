@@ -2,9 +2,9 @@
 
 With ``v = u / 2 = (W x + b) / 2`` and ``t = tanh(v)`` the score needs no logistic, and
 all factors of one half and of ``1 / sigma^2`` move into the matrices. The energy
-follows from the same two arrays,
+follows from the same two arrays::
 
-    softplus(u) = v + |v| + log 2 - log(1 + |t|),
+    softplus(u) = v + |v| + log 2 - log(1 + |t|)
 
 where the sum of ``g v`` over the units is a linear function of x.
 """

@@ -1,4 +1,4 @@
-"""Dual averaging: a step size whose acceptance rate is a given one.
+"""Dual averaging: a step size whose acceptance rate is a given one [1]_.
 
 References
 ----------

@@ -1,5 +1,7 @@
 """Ladders of levels on a path, and the pilot run that finds one.
 
+Levels are chosen to leave equal conditional effective sample sizes [1]_.
+
 References
 ----------
 .. [1] Y. Zhou, A. M. Johansen, J. A. D. Aston, "Toward automatic model comparison: an
@@ -92,7 +94,7 @@ def pilot_run(
     """Choose levels and step sizes by a run whose particles carry no weight.
 
     Each level is as far from the last as leaves the given conditional effective sample
-    size: levels are then equally hard to get to [1]_. Each coordinate's step is in
+    size: levels are then equally hard to get to. Each coordinate's step is in
     proportion to its width *within* a mode, the inverse of the root mean square of the
     score; a common factor is adapted to an acceptance rate of 0.8, or else such that a
     trajectory is a quarter of a period.

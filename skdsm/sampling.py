@@ -1,4 +1,7 @@
-"""One transition of Hamiltonian (hybrid) Monte Carlo, for many chains at once.
+"""One transition of Hamiltonian Monte Carlo, for many chains at once.
+
+The method was introduced as hybrid Monte Carlo [1]_, and is the paper's; [2]_ is the
+text on it.
 
 Chains are rows. The target is any log-density with its gradient, each evaluated for all
 chains in one call, so that a model's transition is a few matrix products however many

@@ -135,8 +135,8 @@ def restart_interval(swap_rate):
     Returns
     -------
     float
-        ``2 + 2 sum_i (1 - s_i) / s_i``, the optimal rate of [1]_, reached where the
-        moves within a level are good.
+        ``2 + 2 sum_i (1 - s_i) / s_i``, the optimal rate of Syed et al. (2022), reached
+        where the moves within a level are good.
     """
     return float(2 + 2 * ((1 - swap_rate) / swap_rate).sum())
 
