@@ -127,7 +127,9 @@ def fit(X, ideas, args, held_out_loss):
         else:
             start = random_start(rows.X, m, rng)
         d = rows.X.shape[1]
-        unit = ChangeOfVariables(np.eye(m), np.eye(m), np.ones(m), np.ones(m))
+        unit = ChangeOfVariables(
+            np.eye(m), np.eye(m), np.eye(d), np.ones((m, d)), np.ones(m), np.ones(m)
+        )
         plan = Schedule(len(rows.X), defaults.n_corruptions, max(1024, m * d))
         validation = draw(4096, defaults.n_corruptions, 1)
         clock.point(start.translate(rows.mean))

@@ -319,8 +319,9 @@ def report(data_name, runs):
         when = f"{seconds:8.2f} s" if np.isfinite(seconds) else f" > {total:6.1f} s"
         least = seconds if np.isfinite(seconds) else total
         mark = "" if np.isfinite(seconds) else "> "
+        ratio = f"{least / own:6.2f} x" if np.isfinite(own) else "     -  "
         print(
-            f"  {name:32s} {when}   {mark}{least / own:6.2f} x   "
+            f"  {name:32s} {when}   {mark}{ratio}   "
             f"best {run.best():.5g} (after {total:.1f} s)",
             flush=True,
         )

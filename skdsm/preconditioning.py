@@ -1,10 +1,16 @@
 """A change of variables that makes the objective's curvature nearly round.
 
-The Gauss-Newton matrix of the denoising loss is, for the tied weights, approximately a
-Kronecker product ``P (x) I`` with one m x m matrix P, the sum of a decoder's and an
-encoder's block (in the spirit of K-FAC [1]_). L-BFGS therefore runs on V in
-``W = P^(-1/2) V``; biases and gains are divided by the square roots of their own
-diagonal entries.
+The Gauss-Newton matrix of the denoising loss is, for the tied weights, approximately
+the sum of two Kronecker products, a decoder's and an encoder's (in the spirit of
+K-FAC [1]_)::
+
+    H = A (x) I + B (x) C,    A = E[(gh)(gh)'],  B = E[delta delta'] * (W W'),
+                              C = E[x~ x~'],     delta = g h (1 - h).
+
+With ``Q diag(l) Q'`` the eigendecomposition of ``A^(-1/2) B A^(-1/2)``, and
+``U diag(c) U'`` that of C, H is the identity in the variables V of
+``W = A^(-1/2) Q [V / sqrt(1 + l c')] U'``, on which L-BFGS therefore runs. Biases and
+gains are divided by the square roots of their own diagonal entries.
 
 References
 ----------
@@ -31,18 +37,24 @@ class ChangeOfVariables(NamedTuple):
 
     Attributes
     ----------
-    root : ndarray of shape (m, m)
-        Symmetric ``P^(1/2)``.
-    inverse_root : ndarray of shape (m, m)
-        Symmetric ``P^(-1/2)``.
+    left : ndarray of shape (m, m)
+        ``A^(-1/2) Q``.
+    inverse_left : ndarray of shape (m, m)
+        Its inverse, ``Q' A^(1/2)``.
+    right : ndarray of shape (d, d)
+        Orthogonal U.
+    scale : ndarray of shape (m, d)
+        Square roots ``sqrt(1 + l c')``.
     hidden_scale : ndarray of shape (m,)
         Square root of the curvature in each hidden intercept.
     gain_scale : ndarray of shape (m,)
         Square root of the curvature in each gain.
     """
 
-    root: np.ndarray
-    inverse_root: np.ndarray
+    left: np.ndarray
+    inverse_left: np.ndarray
+    right: np.ndarray
+    scale: np.ndarray
     hidden_scale: np.ndarray
     gain_scale: np.ndarray
 
@@ -60,7 +72,8 @@ class ChangeOfVariables(NamedTuple):
             V and the scaled intercepts and gains.
         """
         W, b, c, g = parameters
-        return Parameters(self.root @ W, self.hidden_scale * b, c, self.gain_scale * g)
+        V = self.scale * (self.inverse_left @ W @ self.right)
+        return Parameters(V, self.hidden_scale * b, c, self.gain_scale * g)
 
     def to_model(self, variables):
         """Map the optimiser's variables to parameters.
@@ -76,13 +89,25 @@ class ChangeOfVariables(NamedTuple):
             W, b, c and g.
         """
         V, b, c, g = variables
-        return Parameters(
-            self.inverse_root @ V, b / self.hidden_scale, c, g / self.gain_scale
-        )
+        W = self.left @ (V / self.scale) @ self.right.T
+        return Parameters(W, b / self.hidden_scale, c, g / self.gain_scale)
 
-    # The map is linear with a symmetric matrix, so its transpose, which the chain rule
-    # applies to gradients, is the map itself.
-    pull_back = to_model
+    def pull_back(self, gradient):
+        """Map a gradient by the chain rule: the transpose of `to_model`.
+
+        Parameters
+        ----------
+        gradient : Parameters
+            Derivatives with respect to W, b, c and g.
+
+        Returns
+        -------
+        Parameters
+            Derivatives with respect to the optimiser's variables.
+        """
+        G, b, c, g = gradient
+        V = (self.left.T @ G @ self.right) / self.scale
+        return Parameters(V, b / self.hidden_scale, c, g / self.gain_scale)
 
 
 def curvature_scaling(parameters, X_noisy, sample_weight):
@@ -100,8 +125,7 @@ def curvature_scaling(parameters, X_noisy, sample_weight):
     Returns
     -------
     ChangeOfVariables
-        From ``P = E[(gh)(gh)'] + E|x~|^2 / d * E[delta delta'] * (W W')`` with
-        ``delta = g h (1 - h)``, plus a ridge.
+        In which the curvature, with a ridge on A, is the identity.
 
     Raises
     ------
@@ -113,22 +137,34 @@ def curvature_scaling(parameters, X_noisy, sample_weight):
     with np.errstate(over="ignore", invalid="ignore"):
         H = logistic(X_noisy @ W.T + b)
         delta = g * H * (1 - H)
-        A = g * H
+        code = g * H
         gram = W @ W.T
-        encoder = (delta.T @ (share * delta)) * gram
-        mean_square = np.sum(share * X_noisy**2) / X_noisy.shape[1]
-        P = A.T @ (share * A) + mean_square * encoder
+        A = code.T @ (share * code)
+        B = (delta.T @ (share * delta)) * gram
+        C = X_noisy.T @ (share * X_noisy)
+        P = A + np.trace(C) / len(C) * B  # as if C were round
     if not np.isfinite(P).all():
         raise NonFiniteError("The training loss's curvature")
-    eigenvalues, vectors = np.linalg.eigh(P)
-    largest = eigenvalues[-1] or 1.0  # zero if all gains are
-    roots = np.sqrt(np.maximum(eigenvalues, 0) + _RIDGE * largest)
+    largest = np.linalg.eigvalsh(P)[-1] or 1.0  # zero if all gains are
+    root, inverse_root = _roots(A, _RIDGE * largest)
+    encoder, Q = np.linalg.eigh(inverse_root @ B @ inverse_root)
+    inputs, U = np.linalg.eigh(C)
+    encoder, inputs = np.maximum(encoder, 0), np.maximum(inputs, 0)  # but for rounding
     return ChangeOfVariables(
-        root=(vectors * roots) @ vectors.T,
-        inverse_root=(vectors / roots) @ vectors.T,
-        hidden_scale=_scale(np.diag(encoder), largest),
+        left=inverse_root @ Q,
+        inverse_left=Q.T @ root,
+        right=U,
+        scale=np.sqrt(1 + np.outer(encoder, inputs)),
+        hidden_scale=_scale(np.diag(B), largest),
         gain_scale=_scale((share * H**2).sum(0) * np.diag(gram), largest),
     )
+
+
+def _roots(matrix, ridge):
+    """Symmetric square root of a matrix plus a ridge, and its inverse."""
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    roots = np.sqrt(np.maximum(eigenvalues, 0) + ridge)
+    return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
 
 
 def _scale(curvature, largest):

@@ -8,17 +8,22 @@ from skdsm.preconditioning import ChangeOfVariables
 M, D = 4, 3
 SIZE = M * D + M + D + M
 START = random_parameters(0, M, D)
-IDENTITY = ChangeOfVariables(np.eye(M), np.eye(M), np.ones(M), np.ones(M))
+IDENTITY = ChangeOfVariables(
+    np.eye(M), np.eye(M), np.eye(D), np.ones((M, D)), np.ones(M), np.ones(M)
+)
 
 
 def random_change(seed):
     """A change of variables with condition number 100 and more."""
     rng = np.random.default_rng(seed)
     Q, _ = np.linalg.qr(rng.standard_normal((M, M)))
+    U, _ = np.linalg.qr(rng.standard_normal((D, D)))
     roots = np.geomspace(0.1, 10, M)
     return ChangeOfVariables(
-        (Q * roots) @ Q.T,
-        (Q / roots) @ Q.T,
+        Q / roots,
+        (Q * roots).T,
+        U,
+        rng.uniform(0.5, 2, (M, D)),
         rng.uniform(0.1, 10, M),
         rng.uniform(0.1, 10, M),
     )

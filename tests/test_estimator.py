@@ -339,7 +339,7 @@ def test_first_fit_of_a_warm_start_is_a_cold_one():
 
 def test_warm_start_goes_on_to_a_better_loss():
     rows = two_clusters()
-    matcher = quick(8, max_iter=10, warm_start=True)
+    matcher = quick(8, max_iter=4, warm_start=True)
     losses = []
     for _ in range(4):
         with pytest.warns(ConvergenceWarning):

@@ -12,7 +12,7 @@ from random_models import (
     unpack_like,
 )
 
-from skdsm.energy import EnergyModel
+from skdsm.energy import EnergyModel, Parameters
 from skdsm.exceptions import NonFiniteError
 from skdsm.initialization import data_dependent_start, linear_denoiser
 from skdsm.objectives import residual_loss
@@ -59,20 +59,29 @@ def test_pulled_back_gradient_is_the_gradient_in_the_optimisers_variables(gains)
 
 
 def curvature_by_rows(parameters, weight):
-    """The Kronecker factor and the diagonals, one corrupted row at a time."""
+    """The Kronecker factors and the diagonals, one corrupted row at a time."""
     W, _, _, g = parameters
     m, d = W.shape
     decoder, slopes = np.zeros((m, m)), np.zeros((m, m))
-    square, code_square = 0.0, np.zeros(m)
+    inputs, code_square = np.zeros((d, d)), np.zeros(m)
     for x, share in zip(X_NOISY, weight / weight.sum(), strict=True):
         h = np.array(reference.encode(x, parameters))
         delta = g * h * (1 - h)
         decoder += share * np.outer(g * h, g * h)
         slopes += share * np.outer(delta, delta)
-        square += share * reference.square_norm(x)
+        inputs += share * np.outer(x, x)
         code_square += share * h**2
-    P = decoder + square / d * slopes * (W @ W.T)
-    return P, np.diag(slopes) * (W**2).sum(1), code_square * (W**2).sum(1)
+    encoder = slopes * (W @ W.T)
+    return decoder, encoder, inputs, code_square * (W**2).sum(1)
+
+
+def quadratic_form_of_weights(change, m, d):
+    """Matrix of ``|V|^2`` as a function of W."""
+    columns = []
+    for unit in np.eye(m * d):
+        blocks = Parameters(unit.reshape(m, d), np.zeros(m), np.zeros(d), np.zeros(m))
+        columns.append(change.to_optimiser(blocks).components.ravel())
+    return np.array(columns) @ np.array(columns).T
 
 
 @gains_of_each_kind
@@ -80,13 +89,15 @@ def curvature_by_rows(parameters, weight):
 def test_scaling_is_the_root_of_the_curvature_plus_a_ridge(gains, weight):
     parameters = random_parameters(3, gains=gains)
     change = curvature_scaling(parameters, X_NOISY, weight)
-    P, hidden, gain = curvature_by_rows(parameters, weight)
-    P += RIDGE * np.linalg.eigvalsh(P)[-1] * np.eye(4)
-    np.testing.assert_allclose(change.root @ change.root, P, atol=1e-12)
-    np.testing.assert_allclose(change.root, change.root.T, atol=1e-13)
-    np.testing.assert_allclose(change.inverse_root, change.inverse_root.T, atol=1e-12)
-    np.testing.assert_allclose(change.root @ change.inverse_root, np.eye(4), atol=1e-12)
-    assert (np.linalg.eigvalsh(change.root) > 0).all()
+    decoder, encoder, inputs, gain = curvature_by_rows(parameters, weight)
+    largest = np.linalg.eigvalsh(decoder + np.trace(inputs) / 3 * encoder)[-1]
+    expected = np.kron(decoder + RIDGE * largest * np.eye(4), np.eye(3))
+    expected += np.kron(encoder, inputs)
+    actual = quadratic_form_of_weights(change, 4, 3)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(change.left @ change.inverse_left, np.eye(4), atol=1e-11)
+    np.testing.assert_allclose(change.right @ change.right.T, np.eye(3), atol=1e-13)
+    hidden = np.diag(encoder)
     np.testing.assert_allclose(change.hidden_scale**2, hidden + RIDGE * hidden.max())
     np.testing.assert_allclose(change.gain_scale**2, gain + RIDGE * gain.max())
 
@@ -102,7 +113,7 @@ def test_without_weights_no_intercept_or_gain_is_let_loose():
     parameters = random_parameters(5)._replace(components=np.zeros((4, 3)))
     change = curvature_scaling(parameters, X_NOISY, WEIGHT)
     # the loss does not depend on them: all alike, and never divided by nearly nothing
-    largest = np.linalg.norm(change.root, 2)
+    largest = np.linalg.norm(change.inverse_left, 2)
     for scale in (change.hidden_scale, change.gain_scale):
         assert np.ptp(scale) == 0
         assert 1e-5 * largest < scale[0] < largest
@@ -114,7 +125,7 @@ def test_dead_units_do_not_spoil_the_scaling():
     parameters = random_parameters(6)
     parameters.intercept_hidden[1] = -1e3
     change = curvature_scaling(parameters, X_NOISY, WEIGHT)
-    assert np.linalg.cond(change.root) <= np.sqrt(1 / RIDGE + 1) * (1 + 1e-6)
+    assert np.linalg.cond(change.left) <= np.sqrt(1 / RIDGE + 1) * (1 + 1e-6)
     assert change.hidden_scale.min() > 0.03 * change.hidden_scale.max()
     assert change.gain_scale.min() > 0.03 * change.gain_scale.max()
 
@@ -136,8 +147,10 @@ def correlated_problem(m, d, seed):
     return start, X + 0.5 * rng.standard_normal(X.shape), X, linear.loss
 
 
-def identity(m):
-    return ChangeOfVariables(np.eye(m), np.eye(m), np.ones(m), np.ones(m))
+def identity(m, d):
+    return ChangeOfVariables(
+        np.eye(m), np.eye(m), np.eye(d), np.ones((m, d)), np.ones(m), np.ones(m)
+    )
 
 
 def test_gauss_newton_matrix_is_better_conditioned():
@@ -161,7 +174,7 @@ def test_gauss_newton_matrix_is_better_conditioned():
             return np.array([np.linalg.cond(part) ** 2 for part in parts])
 
         change = curvature_scaling(start, X_noisy, np.ones(len(X_noisy)))
-        improvements.append(conditions(identity(m)) / conditions(change))
+        improvements.append(conditions(identity(m, d)) / conditions(change))
     assert (np.exp(np.log(improvements).mean(axis=0)) > [2, 4, 4]).all()
 
 
@@ -179,7 +192,7 @@ def test_optimiser_needs_half_of_the_iterations():
         run = partial(minimise_stage, risk, start, scale=scale)
         ends = [
             run(variables, n_iter, end_iteration=lambda *_: False)[0]
-            for variables, n_iter in [(change, 30), (identity(m), 60)]
+            for variables, n_iter in [(change, 30), (identity(m, d), 60)]
         ]
         with_half.append(risk(ends[0])[0] / scale)
         without.append(risk(ends[1])[0] / scale)
