@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from clock import Clock, denoising_loss
+from clock import Clock, Points, denoising_loss
 from common import DATA_SETS, describe_machine, standardise
 from scipy.special import expit
 
@@ -25,7 +25,7 @@ from skdsm.preconditioning import ChangeOfVariables, curvature_scaling
 from skdsm.risk import EmpiricalRisk
 from skdsm.schedule import Schedule
 from skdsm.threads import block_map
-from skdsm.training import Monitor, train
+from skdsm.training import train
 from skdsm.training_rows import prepare_rows
 
 
@@ -101,15 +101,6 @@ def fit(X, ideas, args, held_out_loss):
     )
     clock = Clock(held_out_loss)
 
-    class Points(Monitor):
-        n_iter = 0
-
-        def end_iteration(self, parameters, loss):
-            self.n_iter += 1
-            if self.n_iter % 5 == 0:
-                clock.point(parameters.translate(rows.mean))
-            return clock.elapsed() > args.budget
-
     with block_map(args.n_jobs) as map:
         rows = prepare_rows(X, None, args.seed)
         make = partial(EmpiricalRisk, map=map) if ideas.lean_kernel else PlainRisk
@@ -148,7 +139,7 @@ def fit(X, ideas, args, held_out_loss):
             idle_loss=0.5 * args.sigma**2 * d,
             max_iter=args.max_iter,
             tol=0.0 if ideas != Ideas() else defaults.tol,
-            monitor=Points(),
+            monitor=Points(clock, rows.mean, args.budget),
         )
     return clock
 

@@ -14,7 +14,7 @@ from common import describe_machine, median_ratios
 from threadpoolctl import threadpool_limits
 
 from skdsm.energy import Parameters
-from skdsm.kernel import LossKernel, aligned_empty, product_rows
+from skdsm.kernel import LossKernel, aligned_copy, aligned_empty, product_rows
 from skdsm.risk import chunk_rows
 
 try:
@@ -23,15 +23,9 @@ except ImportError:
     torch = None
 
 
-def copy_of(array, dtype):
-    out = aligned_empty(array.shape, dtype)
-    out[:] = array
-    return out
-
-
 def products(parameters, X_noisy, dtype):
     """The five matrix products of loss and gradient, and nothing else."""
-    W = copy_of(parameters.components, dtype)
+    W = aligned_copy(parameters.components, dtype)
     n, (m, d) = len(X_noisy), W.shape
     code, back = aligned_empty((n, m), dtype), aligned_empty((n, m), dtype)
     residual = aligned_empty((n, d), dtype)
@@ -49,8 +43,8 @@ def products(parameters, X_noisy, dtype):
 
 def small_products(parameters, X_noisy, dtype, step):
     """The same, a few rows at a time, with contiguous right factors."""
-    W = copy_of(parameters.components, dtype)
-    W_transposed = copy_of(W.T, dtype)
+    W = aligned_copy(parameters.components, dtype)
+    W_transposed = aligned_copy(W.T, dtype)
     n, (m, d) = len(X_noisy), W.shape
     X = X_noisy.reshape(-1, step, d)
     code, back = (aligned_empty((n // step, step, m), dtype) for _ in range(2))
@@ -110,8 +104,8 @@ def main():
                 *map(np.zeros, (m, d)),
                 np.ones(m),
             )
-            X = copy_of(rng.standard_normal((n, d)), dtype)
-            X_noisy = copy_of(X + 0.5 * rng.standard_normal((n, d)), dtype)
+            X = aligned_copy(rng.standard_normal((n, d)), dtype)
+            X_noisy = aligned_copy(X + 0.5 * rng.standard_normal((n, d)), dtype)
             trace_weight = np.full(n, 0.25, dtype)
             kernel = LossKernel(n, m, d, dtype)
             kernel.begin(parameters)

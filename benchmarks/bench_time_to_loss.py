@@ -11,7 +11,7 @@ import argparse
 from functools import partial
 
 import numpy as np
-from clock import Clock, denoising_loss
+from clock import Clock, Points, denoising_loss
 from common import DATA_SETS, describe_machine, standardise
 from scipy.optimize import minimize
 
@@ -21,7 +21,6 @@ from skdsm.energy import Parameters
 from skdsm.fitting import Settings, fit_energy_model
 from skdsm.risk import EmpiricalRisk
 from skdsm.threads import block_map
-from skdsm.training import Monitor
 from skdsm.training_rows import TrainingRows, prepare_rows
 
 try:
@@ -45,18 +44,15 @@ def skdsm_run(X, held_out_loss, args):
     )
     clock = Clock(held_out_loss)
 
-    class Points(Monitor):
-        n_iter = 0
-
-        def end_iteration(self, parameters, loss):
-            self.n_iter += 1
-            if self.n_iter % 5 == 0:
-                clock.point(parameters.translate(rows.mean))
-            return clock.elapsed() > args.budget
-
     with block_map(args.n_jobs) as map:
         rows = prepare_rows(X, None, args.seed)
-        result = fit_energy_model(rows, settings, args.seed, monitor=Points(), map=map)
+        result = fit_energy_model(
+            rows,
+            settings,
+            args.seed,
+            monitor=Points(clock, rows.mean, args.budget),
+            map=map,
+        )
     clock.point(result.parameters.translate(rows.mean))
     return clock
 

@@ -4,7 +4,9 @@ import time
 
 import numpy as np
 
-__all__ = ["Clock", "denoising_loss"]
+from skdsm.training import Monitor
+
+__all__ = ["Clock", "Points", "denoising_loss"]
 
 
 def denoising_loss(X, X_noisy, parameters):
@@ -43,3 +45,17 @@ class Clock:
 
     def best(self):
         return min(loss for _, loss in self.record)
+
+
+class Points(Monitor):
+    """Gives the clock a point every five iterations, and stops when time is up."""
+
+    def __init__(self, clock, mean, budget):
+        self._clock, self._mean, self._budget = clock, mean, budget
+        self._n_iter = 0
+
+    def end_iteration(self, parameters, loss):
+        self._n_iter += 1
+        if self._n_iter % 5 == 0:
+            self._clock.point(parameters.translate(self._mean))
+        return self._clock.elapsed() > self._budget

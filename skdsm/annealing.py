@@ -27,6 +27,7 @@ import numpy as np
 
 from skdsm.ladders import pilot_run
 from skdsm.paths import gaussian_path
+from skdsm.rows import row_blocks
 from skdsm.sampling import State
 from skdsm.weights import log_effective_size, log_mean_exp, systematic_resampling
 
@@ -88,14 +89,13 @@ def anneal(rng, path, ladder, n_islands, island_size=1, *, map=map):
     Annealed
         Weights, particles and acceptance rates.
     """
-    starts = range(0, n_islands, max(1, _LANE_CHAINS // island_size))
-    ends = [*starts[1:], n_islands]
+    lanes = row_blocks(n_islands, max(1, _LANE_CHAINS // island_size))
+    sizes = [lane.stop - lane.start for lane in lanes]
 
     def run(lane):
         rng, n = lane
         return _anneal_lane(rng, path, ladder, n, island_size)
 
-    sizes = np.subtract(ends, starts)
     return _join(map(run, zip(rng.spawn(len(sizes)), sizes, strict=True)), sizes)
 
 
@@ -137,7 +137,7 @@ def anneal_back(rng, path, ladder, X, *, map=map):
     Annealed
         Weights, rows at the Gaussian end and acceptance rates, of n islands of one.
     """
-    lanes = [X[i : i + _LANE_CHAINS] for i in range(0, len(X), _LANE_CHAINS)]
+    lanes = [X[rows] for rows in row_blocks(len(X), _LANE_CHAINS)]
 
     def run(lane):
         rng, X = lane

@@ -13,7 +13,7 @@ import threading
 
 import numpy as np
 
-from skdsm.kernel import aligned_empty
+from skdsm.kernel import aligned_copy, aligned_empty
 from skdsm.sampling import Target
 
 __all__ = ["model_target"]
@@ -69,8 +69,8 @@ def model_target(model, dtype=np.float64):
     variance = model.sigma**2
     half_bias = 0.5 * (b + W @ c)
     half_sum = 0.5 * (g @ W)
-    encoder = _rounded(np.vstack([0.5 * W.T, half_bias]), dtype)
-    decoder = _rounded(0.5 / variance * g[:, None] * W, dtype)
+    encoder = aligned_copy(np.vstack([0.5 * W.T, half_bias]), dtype)
+    decoder = aligned_copy(0.5 / variance * g[:, None] * W, dtype)
     centre, shift = c.astype(dtype), half_sum.astype(dtype)
     gains = (g / variance).astype(dtype)
     linear = (half_sum / variance).astype(dtype)
@@ -120,10 +120,3 @@ def model_target(model, dtype=np.float64):
         score=lambda X: decode(encode(X)),
         log_density_and_score=log_density_and_score,
     )
-
-
-def _rounded(array, dtype):
-    """A copy that starts on a cache line."""
-    out = aligned_empty(array.shape, dtype)
-    out[:] = array
-    return out

@@ -10,7 +10,7 @@ import numpy as np
 
 from skdsm.energy import Parameters
 
-__all__ = ["LossKernel", "aligned_empty", "product_rows"]
+__all__ = ["LossKernel", "aligned_copy", "aligned_empty", "product_rows"]
 
 # OpenBLAS multiplies matrices of at most this many scalar products where they are,
 # larger ones it copies first; for matrices as narrow as ours the copying costs a third.
@@ -59,6 +59,26 @@ def aligned_empty(shape, dtype):
     raw = np.empty(n_bytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def aligned_copy(array, dtype):
+    """Copy an array to one that starts on a cache line.
+
+    Parameters
+    ----------
+    array : ndarray
+        What to copy.
+    dtype : dtype
+        Type to round it to.
+
+    Returns
+    -------
+    ndarray
+        The copy, C-contiguous.
+    """
+    out = aligned_empty(array.shape, dtype)
+    out[:] = array
+    return out
 
 
 def _split(rows, step):

@@ -29,11 +29,28 @@ def mixture_log_Z(theta, sigma):
     return log_sum_exp(log_weights) + d / 2 * math.log(2 * math.pi * sigma**2)
 
 
-def mixture_moments(theta, sigma):
-    """Mean and covariance of the density proportional to exp(-E)."""
+def components(theta, sigma):
+    """Probability and mean of each Gaussian of the mixture."""
     log_weights, means = gaussian_mixture(theta, sigma)
     total = log_sum_exp(log_weights)
-    weights = [math.exp(w - total) for w in log_weights]
+    return [math.exp(w - total) for w in log_weights], means
+
+
+def draw(theta, sigma, n_samples, rng):
+    """Choose a component, then a point of its Gaussian, again and again."""
+    weights, means = components(theta, sigma)
+    return [
+        [
+            mu_i + sigma * rng.standard_normal()
+            for mu_i in means[rng.choice(len(weights), p=weights)]
+        ]
+        for _ in range(n_samples)
+    ]
+
+
+def mixture_moments(theta, sigma):
+    """Mean and covariance of the density proportional to exp(-E)."""
+    weights, means = components(theta, sigma)
     d = len(means[0])
 
     def expect(values):

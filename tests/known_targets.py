@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-import exact_mixture_reference
+import exact_reference
 import numpy as np
 from random_models import random_model
 
@@ -51,9 +51,10 @@ def mixture(n_draws, seed=0):
     model = mixture_model()
     theta, sigma = tuple(model.parameters), model.sigma
     rng = np.random.default_rng(seed)
-    draws = np.array(exact_mixture_reference.draw(theta, sigma, n_draws, rng))
-    first, second = exact_mixture_reference.first_and_second_moments(theta, sigma)
-    return KnownTarget(model_target(model), draws, np.array(first), np.array(second))
+    draws = np.array(exact_reference.draw(theta, sigma, n_draws, rng))
+    mean, covariance = map(np.array, exact_reference.mixture_moments(theta, sigma))
+    second = covariance + np.outer(mean, mean)
+    return KnownTarget(model_target(model), draws, mean, second)
 
 
 def moment_errors(X, known):

@@ -2,6 +2,7 @@
 
 import sys
 
+import arviz_base
 import numpy as np
 import pytest
 from known_targets import gaussian_target, mixture, mixture_model
@@ -200,7 +201,6 @@ def test_arviz_finds_its_names():
 
 
 def test_arviz_accepts_the_dictionary():
-    arviz_base = pytest.importorskip("arviz_base")
     tree = arviz_base.from_dict(to_arviz(sample(4, 9)))
     assert tree["posterior"]["x"].dims == ("chain", "draw", "x_dim_0")
     assert tree["sample_stats"]["diverging"].dims == ("chain", "draw")
