@@ -12,6 +12,7 @@ from sklearn.datasets import load_sample_images
 __all__ = [
     "DATA_SETS",
     "describe_machine",
+    "load_file",
     "load_folder",
     "median_ratios",
     "standardise",
@@ -87,11 +88,16 @@ DATA_SETS = {
 }
 
 
+def load_file(path):
+    """Arrays X and y of an .npz file; y = 1 marks an anomaly."""
+    with np.load(path) as data:
+        return np.asarray(data["X"], float), np.asarray(data["y"]).ravel()
+
+
 def load_folder(folder):
     """Yield (name, X, y) of each NAME.npz in a folder; y = 1 marks an anomaly."""
     for path in sorted(Path(folder).glob("*.npz")):
-        with np.load(path) as data:
-            yield path.stem, np.asarray(data["X"], float), np.asarray(data["y"]).ravel()
+        yield path.stem, *load_file(path)
 
 
 def median_ratios(functions, *, repeats=15, seconds=0.02):

@@ -1,0 +1,1 @@
+"""Parts of bench_ranking.py: protocols, detectors, cache, measurement, tables, plot."""
