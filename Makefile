@@ -58,13 +58,18 @@ lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings
 doc: $(VENV)/.extra-doc ## documentation with every example run, in doc/_build/html
 	$(BIN)/python -m sphinx -W -E --keep-going -b html doc doc/_build/html
 
-# What a script prints is kept: the documentation's page of benchmarks includes it.
+# What a script prints is kept: the documentation's page of benchmarks includes it. A
+# script that prints nothing, for want of data, leaves the last results where they are.
 bench: SHELL := bash
 bench: $(VENV)/.extra-plot ## every benchmarks/bench_*.py with its defaults
 	@set -e -o pipefail; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; \
-		MPLBACKEND=Agg $(BIN)/python -u "$$script" $(BENCH_ARGS) \
-			| tee doc/benchmarks/$$(basename "$$script" .py).txt; \
+		printed=$$(mktemp); \
+		MPLBACKEND=Agg $(BIN)/python -u "$$script" $(BENCH_ARGS) | tee "$$printed"; \
+		if [ -s "$$printed" ]; then \
+			cat "$$printed" > doc/benchmarks/$$(basename "$$script" .py).txt; \
+		fi; \
+		rm "$$printed"; \
 	done
 
 clean: ## remove built docs, caches and coverage data

@@ -6,8 +6,6 @@ from ranking.summary import complete, mean_over_seeds, ranks, undistinguished
 
 __all__ = ["plot_ranks", "save_ranks"]
 
-_LINE = 0.35  # between labels, in inches
-
 
 def save_ranks(path, results, detectors):
     """Draw a panel for each protocol.

@@ -92,18 +92,11 @@ def undistinguished(values, level=0.05):
     for (i, j), value in zip(pairs, p, strict=True):
         same[i, j] = same[j, i] = value > level
     order = np.argsort(ranks(values), kind="stable")
+    same = same[np.ix_(order, order)]
     groups, reached = [], 0
     for first in range(n_columns):
         last = first + 1
-        while (
-            last < n_columns
-            and same[
-                np.ix_(
-                    order[first : last + 1],
-                )
-                * 2
-            ].all()
-        ):
+        while last < n_columns and same[last, first:last].all():
             last += 1
         if last > max(reached, first + 1):
             groups.append(order[first:last].tolist())
