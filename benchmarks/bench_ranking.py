@@ -40,7 +40,12 @@ def parse_arguments():
     parser.add_argument("--rows", type=int, default=2000, help="one-class training")
     parser.add_argument("--max-unsupervised-rows", type=int, default=10_000)
     parser.add_argument("--jobs", type=int, default=1, help="processes, a core each")
-    parser.add_argument("--cache", type=Path, default=Path(".ranking_cache"))
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(".ranking_cache"),
+        help="folder of results; delete it when protocols or measures change",
+    )
     parser.add_argument(
         "--cached", action="store_true", help="compute nothing, show what is cached"
     )
@@ -67,10 +72,10 @@ def main():
         )
         return
     paths = sorted(args.folder.glob("*.npz"))
-    if not paths:
-        sys.exit(f"no NAME.npz files in {args.folder}")
     if args.data:
         paths = [path for path in paths if path.stem in args.data]
+    if not paths:
+        sys.exit(f"no such NAME.npz files in {args.folder}")
     detectors = [name for name in installed(args.detectors) if name not in args.without]
     makers = {name: DETECTORS[name].make for name in detectors}
     seeds = {

@@ -344,6 +344,7 @@ def test_detector_without_all_data_sets_is_left_out_aloud():
     summary = summary_table(results, ["b", "a", "c"])
     assert "0.6250" in summary
     assert summary.endswith("not on every data set, so left out: b")
+    assert len(summary_table([], ["a"]).splitlines()) == 1
     header, one, two = data_table(results, "roc_auc", ["b", "a", "c"]).splitlines()
     assert header.split()[-2:] == ["b", "a"]
     assert one.split()[-2:] == ["0.250", "0.750*"]

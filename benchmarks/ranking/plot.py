@@ -18,6 +18,11 @@ def save_ranks(path, results, detectors):
         By protocol.
     detectors : sequence of str
         Those to draw, where they have a result on every data set.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two of them have.
     """
     import matplotlib.pyplot as plt
 
@@ -27,6 +32,11 @@ def save_ranks(path, results, detectors):
     for ax, (protocol, entries) in zip(axes[:, 0], results.items(), strict=True):
         table = mean_over_seeds(entries, "roc_auc")
         names, values = complete(table, detectors)
+        if len(names) < 2:
+            raise ValueError(
+                f"{protocol}: a diagram needs two detectors with results on every "
+                "data set"
+            )
         plot_ranks(ax, names, values)
         ax.set_title(f"{protocol}: mean rank by ROC AUC, {len(values)} data sets")
     figure.savefig(path, dpi=120)

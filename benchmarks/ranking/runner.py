@@ -58,7 +58,8 @@ def results_of(plan, folder, *, n_jobs=1, cached_only=False):
     plan : Plan
         What is asked for.
     folder : path-like
-        Of the cache; each result is in it as soon as it is there.
+        Of the cache; each result is in it as soon as it is there. It does not know
+        when protocols or measures change: delete it then.
     n_jobs : int
         Processes, of one core each.
     cached_only : bool

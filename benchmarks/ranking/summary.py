@@ -41,8 +41,9 @@ def complete(table, detectors):
         In the order of `detectors`.
     values : ndarray of shape (n_data, n_names)
     """
-    names = [d for d in detectors if all(d in row for row in table.values())]
-    return names, np.array([[row[d] for d in names] for row in table.values()])
+    rows = table.values()
+    names = [d for d in detectors if rows and all(d in row for row in rows)]
+    return names, np.array([[row[d] for d in names] for row in rows])
 
 
 def ranks(values):
