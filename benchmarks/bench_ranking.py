@@ -97,7 +97,8 @@ def main():
     for name in detectors:
         print(f"{name:8s} {DETECTORS[name].about}")
     for protocol, entries in results.items():
-        print(f"\n{protocol}: summary; time is of one core\n")
+        n_data = len({result["data"] for result in entries})
+        print(f"\n{protocol}: summary of {n_data} data sets; time is of one core\n")
         print(summary_table(entries, detectors))
         for measure_name, title in MEASURES.items():
             print(f"\n{protocol}: {title}, mean over seeds\n")

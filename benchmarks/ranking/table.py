@@ -1,5 +1,7 @@
 """Results as text."""
 
+from collections import Counter
+
 import numpy as np
 
 from ranking.summary import complete, mean_over_seeds, ranks, wins
@@ -48,7 +50,10 @@ def _cell(value, best):
 
 
 def summary_table(results, detectors):
-    """A row for each detector with a result on every data set, best mean rank first."""
+    """A row for each detector with a result on every data set, best mean rank first.
+
+    The number of seeds is that of the data set with the fewest.
+    """
     roc_auc = mean_over_seeds(results, "roc_auc")
     names, values = complete(roc_auc, detectors)
     lines = [
@@ -63,12 +68,12 @@ def summary_table(results, detectors):
     }
     rank, won = ranks(values), wins(values)
     for i in np.argsort(rank, kind="stable"):
-        seeds = {r["seed"] for r in results if r["detector"] == names[i]}
+        seeds = Counter(r["data"] for r in results if r["detector"] == names[i])
         lines.append(
             f"{names[i]:8s} {values[:, i].mean():8.4f} "
             f"{others['average_precision'][i]:8.4f} {rank[i]:6.2f} {won[i]:5.1f} "
             f"{others['fit_seconds'][i]:8.2f} "
-            f"{others['score_microseconds'][i]:13.1f} {len(seeds):5d}"
+            f"{others['score_microseconds'][i]:13.1f} {min(seeds.values()):5d}"
         )
     seen = {result["detector"] for result in results}
     left_out = [name for name in detectors if name in seen and name not in names]
