@@ -1,9 +1,10 @@
 """The estimator as a density: samples, the partition function, the log-density."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,6 +14,7 @@ from skdsm.exceptions import SamplingWarning
 from skdsm.mixtures import exact_mixture, is_enumerable
 from skdsm.partition import LogPartition, log_partition, model_moments
 from skdsm.tempering import tempered_draws
+from skdsm.threads import block_map
 
 __all__ = ["DensityMixin"]
 
@@ -103,7 +105,7 @@ class DensityMixin:
             "sample_stats": {"lp": -energy.reshape(rows.shape[:2])},
         }
 
-    def log_partition(self, *, n_islands=64, random_state=0):
+    def log_partition(self, *, tolerance=0.015, max_islands=256, random_state=0):
         """Compute the logarithm of the partition function, ``Z = int exp(-E(x)) dx``.
 
         Exact where the model is a mixture of few enough Gaussians, or where its units
@@ -112,13 +114,19 @@ class DensityMixin:
 
         Parameters
         ----------
-        n_islands : int, default=64
-            Independent estimates to average where the value is annealed: four times as
-            many take four times as long, and halve the standard error.
+        tolerance : float, default=0.015
+            Where the value is annealed, independent estimates ("islands") are added, 64
+            at a time, until the standard error of their mean is at most this, in nats.
+
+        max_islands : int, default=256
+            Number of islands, at most. A result that took so many may have a larger
+            standard error than `tolerance`: the result says so. With many features and
+            hidden units it does as a rule, at a few hundredths of a nat.
 
         random_state : int, RandomState instance or None, default=0
             Determines the random numbers of the first call. Fixed by default, so that
-            `log_density` is a function of its argument.
+            `log_density` is a function of its argument. The value does not depend on
+            `n_jobs`.
 
         Returns
         -------
@@ -132,13 +140,21 @@ class DensityMixin:
         """
         check_is_fitted(self)
         if not hasattr(self, "_log_partition"):
-            check_scalar(n_islands, "n_islands", Integral, min_val=2)
-            rng = _generator(random_state)
-            result = log_partition(self._model(), rng, n_islands=n_islands)
+            check_scalar(tolerance, "tolerance", Real, min_val=0)
+            check_scalar(max_islands, "max_islands", Integral, min_val=2)
+            with block_map(effective_n_jobs(self.n_jobs)) as map:
+                result = log_partition(
+                    self._model(),
+                    _generator(random_state),
+                    tolerance=tolerance,
+                    max_islands=max_islands,
+                    map=map,
+                )
             if not result.is_reliable:
                 warnings.warn(
-                    "Estimates of the partition function do not agree: its value is "
-                    "not reliable, only its lower bound is.",
+                    f"{result.n_islands} estimates of the partition function do not "
+                    f"agree: log Z has a standard error of {result.standard_error:.2g} "
+                    "nats or more, and only its lower bound is reliable.",
                     SamplingWarning,
                     stacklevel=2,
                 )

@@ -96,14 +96,25 @@ def test_partition_function_is_reproducible(no_mixture):
     assert no_mixture.log_partition().value == values[0]
 
 
-def test_more_islands_make_the_error_smaller(no_mixture):
-    errors = [
-        clone(no_mixture).fit(FOUR_FEATURES).log_partition(n_islands=n).standard_error
-        for n in (8, 128)
+def test_islands_are_added_until_the_error_is_within_the_tolerance(no_mixture):
+    def run(**options):
+        return clone(no_mixture).fit(FOUR_FEATURES).log_partition(**options)
+
+    few, many = run(tolerance=np.inf), run(tolerance=0.0)
+    assert (few.n_islands, many.n_islands) == (64, 256)
+    assert many.standard_error < 0.7 * few.standard_error
+    assert run(max_islands=8).n_islands == 8
+    for options in ({"max_islands": 1}, {"tolerance": -0.1}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            run(**options)
+
+
+def test_partition_function_does_not_depend_on_the_number_of_threads(no_mixture):
+    values = [
+        clone(no_mixture).set_params(n_jobs=n).fit(FOUR_FEATURES).log_partition().value
+        for n in (1, 2)
     ]
-    assert errors[1] < 0.6 * errors[0]
-    with pytest.raises(ValueError, match="n_islands"):
-        clone(no_mixture).fit(FOUR_FEATURES).log_partition(n_islands=1)
+    assert values[0] == values[1]
 
 
 def test_failed_fit_keeps_the_partition_function(no_mixture):
