@@ -21,6 +21,7 @@ __all__ = ["DensityMixin"]
 _FEWEST_DRAWS = 50  # of a chain; fewer do not tell whether the chains have mixed
 _N_CHAINS = 16
 _LARGEST_RHAT = 1.05
+_FAR = 2.0  # times as far from the training rows' mean as they are themselves
 _LEAST_EFFICIENCY = 0.1  # effective draws, as a share of all
 
 
@@ -55,7 +56,10 @@ class DensityMixin:
         -----
         SamplingWarning
             If the chains have not mixed, as split R-hat or the effective sample size
-            tells; or if that cannot be told, because arviz-stats is not installed.
+            tells; or if that cannot be told, because arviz-stats is not installed. And
+            if the model's mass lies far outside the training rows: more than twice as
+            far from their mean, in root mean square, as they and noise of level
+            `sigma_` do.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -63,11 +67,31 @@ class DensityMixin:
         rng = _generator(random_state)
         model = self._model()
         if is_enumerable(model):
-            return exact_mixture(model).sample(rng, n_samples)
+            mixture = exact_mixture(model)
+            offset = mixture.mean() - self.location_
+            self._warn_if_far(np.trace(mixture.covariance()) + offset @ offset)
+            return mixture.sample(rng, n_samples)
         draws = _tempered(rng, model, n_draws, _N_CHAINS).draws
         _warn_unless_mixed(draws)
         rows = draws.reshape(-1, draws.shape[-1])
+        self._warn_if_far(((rows - self.location_) ** 2).sum(axis=1).mean())
         return rows[rng.choice(len(rows), size=n_samples, replace=False)]
+
+    def _warn_if_far(self, square):
+        """Warn of a mean squared distance that no density of the rows would have."""
+        distance = np.sqrt(square)
+        expected = np.hypot(self.spread_, self.sigma_ * self.n_features_in_**0.5)
+        if distance > _FAR * expected:
+            warnings.warn(
+                "The model's mass lies far outside the training rows: its root mean "
+                f"square distance from their mean is {distance:.3g}, theirs with noise "
+                f"of sigma_ is {expected:.3g}. Training says nothing about places that "
+                "no corrupted row visits: try a wide range of noise levels, such as "
+                "sigma=(0.5, 3) for standardised columns, or fewer units. Do not "
+                "trust log_density.",
+                SamplingWarning,
+                stacklevel=3,
+            )
 
     def sample_chains(self, n_draws=100, n_chains=16, random_state=None):
         """Draw chains of rows from the model, for a closer look by ArviZ.
