@@ -315,8 +315,8 @@ def compare(model, X, dtype, args):
             rates[sampler.name].append(measure(sampler, i + 1))
     print(
         f"\nd={args.features}, m={args.components}, {args.chains} chains of "
-        f"{args.draws} draws, {dtype}; medians of {args.repeats} rounds. The last columns are "
-        f"{samplers[0].name} over this.\n"
+        f"{args.draws} draws, {dtype}; medians of {args.repeats} rounds. The last "
+        f"columns are {samplers[0].name} over this.\n"
         f"{'':31s}{'settings':>22s}  ns/gradient  R-hat    ESS/s    of x^2  ratio  "
         "ESS/cpu s  ratio"
     )
