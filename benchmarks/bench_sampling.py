@@ -71,9 +71,9 @@ def overlapping_mixture(n, d, rng, n_clusters=4):
     return standardise(X)
 
 
-def fitted_model(d, m):
+def fitted_model(n, d, m):
     """The model, and the rows it was fitted on."""
-    X = overlapping_mixture(20_000, d, np.random.default_rng(0))
+    X = overlapping_mixture(n, d, np.random.default_rng(0))
     dsm = DenoisingScoreMatcher(m, sigma=0.5, random_state=0).fit(X)
     parameters = Parameters(
         dsm.components_,
@@ -268,6 +268,7 @@ def numpyro_samplers(model, position, n_draws, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000, help="to fit on")
     parser.add_argument("--features", type=int, default=16)
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--chains", type=int, default=512)
@@ -287,7 +288,7 @@ def main():
             print(f"{pip} is not installed (pip install {pip}): it is left out.")
         else:
             print(f"{pip} {module.__version__}, JAX {jax.__version__}")
-    model, X = fitted_model(args.features, args.components)
+    model, X = fitted_model(args.rows, args.features, args.components)
     for dtype in args.dtypes:
         compare(model, X, dtype, args)
 
