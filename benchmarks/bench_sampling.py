@@ -71,9 +71,9 @@ def overlapping_mixture(n, d, rng, n_clusters=4):
     return standardise(X)
 
 
-def fitted_model(d, m):
+def fitted_model(n, d, m):
     """The model, and the rows it was fitted on."""
-    X = overlapping_mixture(20_000, d, np.random.default_rng(0))
+    X = overlapping_mixture(n, d, np.random.default_rng(0))
     dsm = DenoisingScoreMatcher(m, sigma=0.5, random_state=0).fit(X)
     parameters = Parameters(
         dsm.components_,
@@ -268,11 +268,12 @@ def numpyro_samplers(model, position, n_draws, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000, help="to fit on")
     parser.add_argument("--features", type=int, default=16)
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--chains", type=int, default=512)
     parser.add_argument("--draws", type=int, default=200)
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+    parser.add_argument("--dtypes", nargs="*", default=["float32", "float64"])
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--steps", type=int, nargs="*", default=[2, 3, 4, 5, 6, 8])
     parser.add_argument(
@@ -282,23 +283,30 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     describe_machine()
-    model, X = fitted_model(args.features, args.components)
-    position = X[: args.chains].astype(args.dtype)
-    target = model_target(model, args.dtype)
+    for module, pip in ((blackjax, "blackjax"), (numpyro, "numpyro")):
+        if jax is None or module is None:
+            print(f"{pip} is not installed (pip install {pip}): it is left out.")
+        else:
+            print(f"{pip} {module.__version__}, JAX {jax.__version__}")
+    model, X = fitted_model(args.rows, args.features, args.components)
+    for dtype in args.dtypes:
+        compare(model, X, dtype, args)
+
+
+def compare(model, X, dtype, args):
+    """Print the table of one arithmetic."""
+    position = X[: args.chains].astype(dtype)
+    target = model_target(model, dtype)
     samplers = []
     for n_threads in args.threads:
         sampler, start, metric = ours(target, position, args.draws, n_threads)
         samplers.append(sampler)
-    if jax is not None and args.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
-    if jax is None or blackjax is None:
-        print("BlackJAX is not installed (pip install blackjax): it is left out.")
-    else:
+    if jax is not None:
+        jax.config.update("jax_enable_x64", dtype == "float64")
+    if jax is not None and blackjax is not None:
         found = blackjax_samplers(model, start, metric.inverse_mass, args)
         samplers.extend(found)
-    if jax is None or numpyro is None:
-        print("NumPyro is not installed (pip install numpyro): it is left out.")
-    else:
+    if jax is not None and numpyro is not None:
         samplers.extend(numpyro_samplers(model, start, args.draws, args))
     rates = {sampler.name: [] for sampler in samplers}
     for sampler in samplers:
@@ -307,9 +315,9 @@ def main():
         for sampler in samplers:  # in turn, so that drift hits all alike
             rates[sampler.name].append(measure(sampler, i + 1))
     print(
-        f"d={args.features}, m={args.components}, {args.chains} chains of {args.draws} "
-        f"draws, {args.dtype}; medians of {args.repeats} rounds. The last columns are "
-        f"{samplers[0].name} over this.\n"
+        f"\nd={args.features}, m={args.components}, {args.chains} chains of "
+        f"{args.draws} draws, {dtype}; medians of {args.repeats} rounds. The last "
+        f"columns are {samplers[0].name} over this.\n"
         f"{'':31s}{'settings':>22s}  ns/gradient  R-hat    ESS/s    of x^2  ratio  "
         "ESS/cpu s  ratio"
     )

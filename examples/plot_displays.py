@@ -101,7 +101,7 @@ plt.show()
 # ----------------------
 # If so, rows drawn from the model look like the training rows. Many do, but some lie
 # where no row is: noise of one level leads to some places only, and elsewhere the
-# energy is a guess.
+# energy is a guess. The warning says so.
 
 from skdsm.display import SamplesDisplay
 

@@ -1,9 +1,10 @@
 """The estimator as a density: samples, the partition function, the log-density."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,12 +14,14 @@ from skdsm.exceptions import SamplingWarning
 from skdsm.mixtures import exact_mixture, is_enumerable
 from skdsm.partition import LogPartition, log_partition, model_moments
 from skdsm.tempering import tempered_draws
+from skdsm.threads import block_map
 
 __all__ = ["DensityMixin"]
 
 _FEWEST_DRAWS = 50  # of a chain; fewer do not tell whether the chains have mixed
 _N_CHAINS = 16
 _LARGEST_RHAT = 1.05
+_FAR = 2.0  # times as far from the training rows' mean as they are themselves
 _LEAST_EFFICIENCY = 0.1  # effective draws, as a share of all
 
 
@@ -53,7 +56,10 @@ class DensityMixin:
         -----
         SamplingWarning
             If the chains have not mixed, as split R-hat or the effective sample size
-            tells; or if that cannot be told, because arviz-stats is not installed.
+            tells; or if that cannot be told, because arviz-stats is not installed. And
+            if the model's mass lies far outside the training rows: more than twice as
+            far from their mean, in root mean square, as they and noise of level
+            `sigma_` do.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -61,11 +67,31 @@ class DensityMixin:
         rng = _generator(random_state)
         model = self._model()
         if is_enumerable(model):
-            return exact_mixture(model).sample(rng, n_samples)
+            mixture = exact_mixture(model)
+            offset = mixture.mean() - self.location_
+            self._warn_if_far(np.trace(mixture.covariance()) + offset @ offset)
+            return mixture.sample(rng, n_samples)
         draws = _tempered(rng, model, n_draws, _N_CHAINS).draws
         _warn_unless_mixed(draws)
         rows = draws.reshape(-1, draws.shape[-1])
+        self._warn_if_far(((rows - self.location_) ** 2).sum(axis=1).mean())
         return rows[rng.choice(len(rows), size=n_samples, replace=False)]
+
+    def _warn_if_far(self, square):
+        """Warn of a mean squared distance that no density of the rows would have."""
+        distance = np.sqrt(square)
+        expected = np.hypot(self.spread_, self.sigma_ * self.n_features_in_**0.5)
+        if distance > _FAR * expected:
+            warnings.warn(
+                "The model's mass lies far outside the training rows: its root mean "
+                f"square distance from their mean is {distance:.3g}, theirs with noise "
+                f"of sigma_ is {expected:.3g}. Training says nothing about places that "
+                "no corrupted row visits: try a wide range of noise levels, such as "
+                "sigma=(0.5, 3) for standardised columns, or fewer units. Do not "
+                "trust log_density.",
+                SamplingWarning,
+                stacklevel=3,
+            )
 
     def sample_chains(self, n_draws=100, n_chains=16, random_state=None):
         """Draw chains of rows from the model, for a closer look by ArviZ.
@@ -103,7 +129,7 @@ class DensityMixin:
             "sample_stats": {"lp": -energy.reshape(rows.shape[:2])},
         }
 
-    def log_partition(self, *, n_islands=64, random_state=0):
+    def log_partition(self, *, tolerance=0.015, max_islands=256, random_state=0):
         """Compute the logarithm of the partition function, ``Z = int exp(-E(x)) dx``.
 
         Exact where the model is a mixture of few enough Gaussians, or where its units
@@ -112,13 +138,19 @@ class DensityMixin:
 
         Parameters
         ----------
-        n_islands : int, default=64
-            Independent estimates to average where the value is annealed: four times as
-            many take four times as long, and halve the standard error.
+        tolerance : float, default=0.015
+            Where the value is annealed, independent estimates ("islands") are added, 64
+            at a time, until the standard error of their mean is at most this, in nats.
+
+        max_islands : int, default=256
+            Number of islands, at most. A result that took so many may have a larger
+            standard error than `tolerance`: the result says so. With many features and
+            hidden units it does as a rule, at a few hundredths of a nat.
 
         random_state : int, RandomState instance or None, default=0
             Determines the random numbers of the first call. Fixed by default, so that
-            `log_density` is a function of its argument.
+            `log_density` is a function of its argument. The value does not depend on
+            `n_jobs`.
 
         Returns
         -------
@@ -132,13 +164,21 @@ class DensityMixin:
         """
         check_is_fitted(self)
         if not hasattr(self, "_log_partition"):
-            check_scalar(n_islands, "n_islands", Integral, min_val=2)
-            rng = _generator(random_state)
-            result = log_partition(self._model(), rng, n_islands=n_islands)
+            check_scalar(tolerance, "tolerance", Real, min_val=0)
+            check_scalar(max_islands, "max_islands", Integral, min_val=2)
+            with block_map(effective_n_jobs(self.n_jobs)) as map:
+                result = log_partition(
+                    self._model(),
+                    _generator(random_state),
+                    tolerance=tolerance,
+                    max_islands=max_islands,
+                    map=map,
+                )
             if not result.is_reliable:
                 warnings.warn(
-                    "Estimates of the partition function do not agree: its value is "
-                    "not reliable, only its lower bound is.",
+                    f"{result.n_islands} estimates of the partition function do not "
+                    f"agree: log Z has a standard error of {result.standard_error:.2g} "
+                    "nats or more, and only its lower bound is reliable.",
                     SamplingWarning,
                     stacklevel=2,
                 )

@@ -154,6 +154,13 @@ class DenoisingScoreMatcher(
     offset_ : float
         Threshold: ``decision_function`` is ``score_samples`` minus this.
 
+    location_ : ndarray of shape (`n_features_in_`,)
+        Mean of the training rows.
+
+    spread_ : float
+        Root mean square distance of the training rows from `location_`, in the units of
+        X. `sample` warns if what it draws lies far outside.
+
     loss_ : float
         Final loss: mean over corrupted rows of half the squared distance between the
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
@@ -371,6 +378,7 @@ class DenoisingScoreMatcher(
         scores = np.concatenate(
             list(map(lambda part: self._rank(model, rows.given(part)), blocks))
         )
+        square = np.einsum("ij,ij->i", rows.X, rows.X, dtype=np.float64)
         weight = np.ones(len(scores)) if rows.weight is None else rows.weight
         if self.contamination == "auto":
             offset = tukey_threshold(scores, weight)
@@ -383,6 +391,8 @@ class DenoisingScoreMatcher(
             "gains_": parameters.gains,
             "sigma_": sigma,
             "offset_": offset,
+            "location_": np.array(rows.mean, dtype=np.float64),
+            "spread_": float(np.sqrt(np.average(square, weights=weight))),
         }
 
     def _rank(self, model, X):

@@ -3,8 +3,8 @@
 Exact are the finite mixtures of few Gaussians, the models whose units span at most two
 dimensions, and the models that fall apart into such pieces. All others are annealed
 from a Gaussian: the mean weight is an unbiased estimate of Z, islands of chains give
-its standard error and, by Markov's inequality, bounds that hold for any distribution of
-the weights.
+its standard error, by which more of them are run until it is small, and, by Markov's
+inequality, bounds that hold for any distribution of the weights.
 """
 
 from typing import NamedTuple
@@ -145,10 +145,15 @@ def annealed_log_partition(
     n_islands=64,
     island_size=64,
     refinement=2.0,
+    tolerance=0.015,
+    max_islands=256,
     draw_exactly=None,
     map=map,
 ):
     """Estimate the log-integral of a density by annealing from a Gaussian.
+
+    Islands are run in rounds, until the standard error of the estimate so far is at
+    most `tolerance`, or there are `max_islands`.
 
     Parameters
     ----------
@@ -164,12 +169,16 @@ def annealed_log_partition(
         Confines the integral to rows of at most this Mahalanobis distance from the
         Gaussian.
     n_islands : int, default=64
-        Number of independent estimates.
+        Number of independent estimates in a round.
     island_size : int, default=64
         Chains of each; with one, this is annealed importance sampling without
         resampling.
     refinement : float, default=2.0
         Levels, as a multiple of those that leave nine tenths of the particles each.
+    tolerance : float, default=0.015
+        Standard error that is small enough, in nats; infinite for a single round.
+    max_islands : int, default=256
+        Number of independent estimates in all rounds, at most.
     draw_exactly : callable, optional
         ``draw_exactly(rng, n)`` draws n independent rows of the density, for an upper
         bound.
@@ -184,25 +193,29 @@ def annealed_log_partition(
     path = gaussian_path(target, mean, covariance, radius)
     ladder = pilot_run(rng, path).ladder
     ladder = refine(ladder, max(2, round(refinement * len(ladder.betas))))
-    forward = anneal(rng, path, ladder, n_islands, island_size, map=map)
-    estimates = log_mean_exp(forward.log_weights, axis=1)
-    value = log_mean_exp(estimates)
-    with np.errstate(under="ignore"):
-        relative = np.exp(estimates - value)
-    # of a mean of n values around one, and of its logarithm as well
-    standard_error = np.sqrt(relative.var(ddof=1) / n_islands)
+    n_first = min(n_islands, max_islands)
+    estimates, standard_error = np.empty(0), np.nan
+    while len(estimates) < max_islands and not standard_error <= tolerance:
+        n_more = min(n_first, max_islands - len(estimates))
+        forward = anneal(rng, path, ladder, n_more, island_size, map=map)
+        estimates = np.append(estimates, log_mean_exp(forward.log_weights, axis=1))
+        value = log_mean_exp(estimates)
+        with np.errstate(under="ignore"):
+            relative = np.exp(estimates - value)
+        # of a mean of values around one, and of its logarithm as well
+        standard_error = np.sqrt(relative.var(ddof=1) / len(estimates))
     upper_bound = np.nan
     if draw_exactly is not None:
-        X = draw_exactly(rng, n_islands * island_size)
+        X = draw_exactly(rng, len(estimates) * island_size)
         backward = anneal_back(rng, path, ladder, X, map=map).log_weights
-        inverses = log_mean_exp(-backward.reshape(n_islands, -1), axis=1)
-        upper_bound = -_markov_bound(inverses)
+        inverses = log_mean_exp(-backward.reshape(-1, island_size), axis=1)
+        upper_bound = -_markov_bound(inverses, n_first)
     return LogPartition(
         value=float(value),
         standard_error=float(standard_error),
-        effective_sample_size=float(n_islands**2 / (relative**2).sum()),
-        n_islands=n_islands,
-        lower_bound=_markov_bound(estimates),
+        effective_sample_size=float(len(estimates) ** 2 / (relative**2).sum()),
+        n_islands=len(estimates),
+        lower_bound=_markov_bound(estimates, n_first),
         upper_bound=upper_bound,
         is_reliable=bool(standard_error <= _LARGEST_ERROR),
         method="annealing",
@@ -289,14 +302,19 @@ def log_partition(
     )
 
 
-def _markov_bound(log_estimates):
+def _markov_bound(log_estimates, n_first):
     """What is below the logarithm of the mean of unbiased estimates, nearly for sure.
 
     By Markov's inequality an estimate exceeds t times its mean with a probability of at
-    most 1 / t, and n independent ones all do with at most ``t^-n``. So does the average
-    of all with 1 / t. The better of the two counts, each at half the risk.
+    most 1 / t, and the first n independent ones all do with at most ``t^-n``. So does
+    the average of all with 1 / t. The better of the two counts, each at half the risk.
+
+    Both hold whenever one stops after the first n, whatever for: more estimates can
+    only lower the least of them, and averages of the first n, n + 1, ... are, seen
+    backward, a martingale, of which Doob's inequality says of the largest what Markov's
+    says of one.
     """
     log_odds = np.log(2 / (1 - _CONFIDENCE))
-    all_exceed = log_estimates.min() - log_odds / len(log_estimates)
+    all_exceed = log_estimates.min() - log_odds / n_first
     average_exceeds = log_mean_exp(log_estimates) - log_odds
     return float(max(all_exceed, average_exceeds))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.chains import Convergence
@@ -96,14 +96,25 @@ def test_partition_function_is_reproducible(no_mixture):
     assert no_mixture.log_partition().value == values[0]
 
 
-def test_more_islands_make_the_error_smaller(no_mixture):
-    errors = [
-        clone(no_mixture).fit(FOUR_FEATURES).log_partition(n_islands=n).standard_error
-        for n in (8, 128)
+def test_islands_are_added_until_the_error_is_within_the_tolerance(no_mixture):
+    def run(**options):
+        return clone(no_mixture).fit(FOUR_FEATURES).log_partition(**options)
+
+    few, many = run(tolerance=np.inf), run(tolerance=0.0)
+    assert (few.n_islands, many.n_islands) == (64, 256)
+    assert many.standard_error < 0.7 * few.standard_error
+    assert run(max_islands=8).n_islands == 8
+    for options in ({"max_islands": 1}, {"tolerance": -0.1}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            run(**options)
+
+
+def test_partition_function_does_not_depend_on_the_number_of_threads(no_mixture):
+    values = [
+        clone(no_mixture).set_params(n_jobs=n).fit(FOUR_FEATURES).log_partition().value
+        for n in (1, 2)
     ]
-    assert errors[1] < 0.6 * errors[0]
-    with pytest.raises(ValueError, match="n_islands"):
-        clone(no_mixture).fit(FOUR_FEATURES).log_partition(n_islands=1)
+    assert values[0] == values[1]
 
 
 def test_failed_fit_keeps_the_partition_function(no_mixture):
@@ -197,6 +208,42 @@ def test_arviz_takes_the_chains(mixture, no_mixture):
         lp = tree["sample_stats"]["lp"].to_numpy()
         rows = tree["posterior"]["x"].to_numpy().reshape(-1, d)
         np.testing.assert_array_equal(lp.ravel(), -matcher.energy(rows))
+
+
+def test_location_and_spread_are_those_of_the_training_rows():
+    weight = RNG.integers(0, 4, size=len(FOUR_FEATURES))
+    rows = np.repeat(FOUR_FEATURES, weight, axis=0)
+    matcher = DenoisingScoreMatcher(2, max_iter=1, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        matcher.fit(FOUR_FEATURES + 7, sample_weight=weight)
+    np.testing.assert_allclose(matcher.location_, rows.mean(axis=0) + 7)
+    assert matcher.spread_ == pytest.approx(np.sqrt(rows.var(axis=0).sum()))
+
+
+def with_two_modes(matcher, distance):
+    """The same, but half of the mass lies so far from the mean of the training rows."""
+    far = clone(matcher).fit(FOUR_FEATURES)
+    W = np.zeros_like(far.components_)
+    W[0, 0] = distance
+    far.components_, far.gains_ = W, np.ones(len(W)) * far.sigma_**2
+    far.gains_[0] = 1.0
+    far.intercept_hidden_ = np.zeros(len(W))
+    far.intercept_visible_ = far.location_.copy()
+    far.intercept_hidden_[0] = -W[0] @ far.location_ - 0.5 * distance**2
+    return far
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_mass_far_outside_the_training_rows_is_warned_of(monkeypatch, is_exact):
+    # modes at the mean and at a distance, of half the mass each: from the mean, their
+    # root mean square distance is distance / sqrt(2), and the noise's
+    monkeypatch.setattr("skdsm._density.is_enumerable", lambda model: is_exact)
+    matcher = DenoisingScoreMatcher(2, sigma=1.0, random_state=0).fit(FOUR_FEATURES)
+    expected = np.hypot(matcher.spread_, 2.0)
+    limit = np.sqrt(2 * ((2 * expected) ** 2 - 4))
+    with pytest.warns(SamplingWarning, match="far outside the training rows"):
+        with_two_modes(matcher, 1.2 * limit).sample(10, random_state=0)
+    assert len(with_two_modes(matcher, 0.8 * limit).sample(10, random_state=0)) == 10
 
 
 @pytest.mark.parametrize(

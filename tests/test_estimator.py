@@ -166,7 +166,8 @@ def test_fitted_attributes_are_arrays_and_numbers(parameters):
     fitted = {k: v for k, v in vars(matcher).items() if k not in matcher.get_params()}
     assert set(fitted) == {
         *("components_", "intercept_hidden_", "intercept_visible_", "gains_"),
-        *("sigma_", "offset_", "loss_", "loss_curve_", "stage_ends_", "n_iter_"),
+        *("sigma_", "offset_", "location_", "spread_"),
+        *("loss_", "loss_curve_", "stage_ends_", "n_iter_"),
         "n_features_in_",
     }
     for name, value in fitted.items():

@@ -1,5 +1,7 @@
 """The log-partition function: exact where it should be, honest where it cannot."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import exact_reference
 import numpy as np
 import pytest
@@ -111,7 +113,7 @@ def test_annealing_agrees_with_exact_values_to_its_own_error():
     for seed in range(20):
         sigma = [0.5, 1.0][seed % 2]
         model = random_model(seed, m=8, d=10, sigma=sigma)
-        result = log_partition(model, RNG(seed), method="annealing", n_islands=32)
+        result = log_partition(model, RNG(seed), method="annealing", max_islands=32)
         error = result.value - mixture_log_partition(model)
         errors.append(error)
         z_scores.append(error / result.standard_error)
@@ -123,11 +125,71 @@ def test_annealing_agrees_with_exact_values_to_its_own_error():
     assert np.sqrt(np.mean(np.square(errors))) < 0.05
 
 
-def test_more_chains_make_the_error_small():
+def test_islands_are_added_until_the_error_is_small():
     model = random_model(1, m=8, d=10, sigma=0.5)
-    result = log_partition(model, RNG(0), method="annealing", n_islands=256)
+    result = log_partition(model, RNG(0), method="annealing")
     assert abs(result.value - mixture_log_partition(model)) < 0.05
-    assert result.standard_error < 0.025
+    assert result.standard_error < 0.02
+    assert 64 < result.n_islands <= 256
+
+
+def test_rounds_end_at_the_tolerance_or_at_the_largest_number():
+    model = random_model(1, m=3, d=2, sigma=1.0)
+
+    def run(**options):
+        return log_partition(
+            model, RNG(0), method="annealing", n_islands=16, island_size=4, **options
+        )
+
+    one_round = run(tolerance=np.inf)
+    assert one_round.n_islands == 16
+    assert one_round[:6] == run(max_islands=16)[:6]
+    half = run(tolerance=0.5 * one_round.standard_error, max_islands=1024)
+    assert half.standard_error <= 0.5 * one_round.standard_error
+    assert half.n_islands % 16 == 0
+    assert 32 < half.n_islands < 160  # four times as many, about
+    before = run(tolerance=0.0, max_islands=half.n_islands - 16)
+    assert before.standard_error > 0.5 * one_round.standard_error
+    assert run(tolerance=0.0, max_islands=40).n_islands == 40
+    assert run(tolerance=0.0, max_islands=8).n_islands == 8
+
+
+def test_stopping_at_a_small_error_leaves_the_estimate_honest():
+    # 200 runs that stop after one to eight rounds: the mean error and the spread of
+    # the z-scores are known to a fourteenth and a twentieth of a standard deviation
+    model = random_model(0, m=3, d=2, sigma=1.0)
+    mixture = exact_mixture(model)
+    results = [
+        annealed_log_partition(
+            RNG(seed),
+            model_target(model),
+            mixture.mean(),
+            4 * mixture.covariance(),
+            n_islands=16,
+            island_size=4,
+            refinement=0.01,  # two levels
+            tolerance=0.07,
+            max_islands=128,
+            draw_exactly=mixture.sample,
+        )
+        for seed in range(200)
+    ]
+    assert len({result.n_islands for result in results}) > 3
+    errors = np.array([result.value for result in results]) - mixture.log_partition
+    z = errors / [result.standard_error for result in results]
+    assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(200)
+    assert 0.8 < np.sqrt(np.mean(z**2)) < 1.25
+    assert np.abs(z).max() < 5
+    lower, upper = np.transpose([(r.lower_bound, r.upper_bound) for r in results])
+    assert np.mean(lower < mixture.log_partition) > 0.95
+    assert np.mean(upper > mixture.log_partition) > 0.95
+
+
+def test_the_value_does_not_depend_on_the_number_of_threads():
+    model = random_model(5, gains="mixed")
+    with ThreadPoolExecutor(3) as pool:
+        threaded = log_partition(model, RNG(0), map=pool.map)
+    assert threaded[:5] == log_partition(model, RNG(0))[:5]
 
 
 def test_the_value_is_the_logarithm_of_an_unbiased_estimate():
@@ -139,7 +201,7 @@ def test_the_value_is_the_logarithm_of_an_unbiased_estimate():
             model_target(model),
             mixture.mean(),
             10 * mixture.covariance(),
-            n_islands=4,
+            max_islands=4,
             island_size=2,
             refinement=0.01,  # two levels, whatever the pilot run says
         ).value
@@ -155,7 +217,7 @@ def test_the_value_is_the_logarithm_of_an_unbiased_estimate():
 def test_annealing_agrees_with_quadrature_for_any_gains(gains):
     for seed in range(4):
         model = random_model(seed, m=5, d=2, gains=gains, sigma=0.5)
-        result = log_partition(model, RNG(seed), method="annealing")
+        result = log_partition(model, RNG(seed), method="annealing", max_islands=64)
         error = result.value - exact_log_partition(model)
         assert abs(error) < 5 * result.standard_error < 0.5
 
@@ -171,7 +233,7 @@ def test_bounds_hold_although_the_start_is_poor():
             model_target(model),
             model.parameters.intercept_visible,
             np.eye(6),
-            n_islands=8,
+            max_islands=8,
             island_size=8,
             refinement=0.5,
             draw_exactly=exact_mixture(model).sample,
@@ -192,7 +254,7 @@ def anneal_from_the_nearer_mode(width):
     target = model_target(two_modes(6.0))
     covariance = width**2 * np.eye(4)
     return annealed_log_partition(
-        RNG(0), target, np.zeros(4), covariance, island_size=1
+        RNG(0), target, np.zeros(4), covariance, island_size=1, max_islands=64
     )
 
 
@@ -237,9 +299,9 @@ def test_annealing_follows_the_symmetries_of_the_model():
     permuted = changed(
         model, components=W[order], intercept_hidden=b[order], gains=g[order]
     )
-    first = log_partition(model, RNG(0))
+    first = log_partition(model, RNG(0), max_islands=64)
     for other, expected in [(moved, 0), (turned, 0), (permuted, 0), (flipped, shift)]:
-        second = log_partition(other, RNG(1))
+        second = log_partition(other, RNG(1), max_islands=64)
         error = np.hypot(first.standard_error, second.standard_error)
         assert error < 0.1
         assert abs(first.value - second.value - expected) < 5 * error
@@ -255,7 +317,11 @@ def test_confined_values_are_those_of_the_ball():
     expected = top + np.log(np.trapezoid(np.exp(log_density - top), x))
     assert expected < exact_log_partition(model) - 0.1
     result = log_partition(
-        model, RNG(0), moments=(np.array([mean]), np.array([[scale**2]])), radius=2.0
+        model,
+        RNG(0),
+        moments=(np.array([mean]), np.array([[scale**2]])),
+        radius=2.0,
+        max_islands=64,
     )
     assert result.method == "annealing"
     assert abs(result.value - expected) < 5 * result.standard_error < 0.2
@@ -277,10 +343,11 @@ def test_model_moments_cover_what_the_model_generates():
 def test_the_markov_bound_is_the_better_of_two():
     same = np.full(64, 2.0)
     risk = np.log(40)
-    assert skdsm.partition._markov_bound(same) == pytest.approx(2 - risk / 64)
+    assert skdsm.partition._markov_bound(same, 64) == pytest.approx(2 - risk / 64)
+    assert skdsm.partition._markov_bound(same, 16) == pytest.approx(2 - risk / 16)
     one_poor = np.concatenate([same, [-100.0]])
     expected = 2 + np.log(64 / 65) - risk
-    assert skdsm.partition._markov_bound(one_poor) == pytest.approx(expected)
+    assert skdsm.partition._markov_bound(one_poor, 65) == pytest.approx(expected)
 
 
 def test_the_same_seed_gives_the_same_value():
