@@ -2,13 +2,16 @@
 
 import warnings
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.chains import convergence
 from skdsm.density_target import model_target
+from skdsm.energy import EnergyModel
 from skdsm.exceptions import SamplingWarning
 from skdsm.mixtures import exact_mixture, is_enumerable
 from skdsm.partition import LogPartition, log_partition, model_moments
@@ -25,10 +28,16 @@ _LEAST_EFFICIENCY = 0.1  # effective draws, as a share of all
 class DensityMixin:
     """What an energy-based model can do once its energy is known.
 
-    Needs `_model`, which returns the fitted EnergyModel, and `_evaluate`.
+    Needs `_model`, which returns the fitted EnergyModel, and `energy`.
     """
 
-    def sample(self, n_samples=1, random_state=None):
+    if TYPE_CHECKING:
+
+        def _model(self) -> EnergyModel: ...
+
+        def energy(self, X: ArrayLike) -> Doubles: ...
+
+    def sample(self, n_samples: int = 1, random_state: Randomness = None) -> Doubles:
         """Draw rows from the model.
 
         Independent, exact draws where the model is a mixture of few enough Gaussians
@@ -67,7 +76,9 @@ class DensityMixin:
         rows = draws.reshape(-1, draws.shape[-1])
         return rows[rng.choice(len(rows), size=n_samples, replace=False)]
 
-    def sample_chains(self, n_draws=100, n_chains=16, random_state=None):
+    def sample_chains(
+        self, n_draws: int = 100, n_chains: int = 16, random_state: Randomness = None
+    ) -> dict[str, dict[str, Doubles]]:
         """Draw chains of rows from the model, for a closer look by ArviZ.
 
         Parameters
@@ -103,7 +114,9 @@ class DensityMixin:
             "sample_stats": {"lp": -energy.reshape(rows.shape[:2])},
         }
 
-    def log_partition(self, *, n_islands=64, random_state=0):
+    def log_partition(
+        self, *, n_islands: int = 64, random_state: Randomness = 0
+    ) -> LogPartition:
         """Compute the logarithm of the partition function, ``Z = int exp(-E(x)) dx``.
 
         Exact where the model is a mixture of few enough Gaussians, or where its units
@@ -145,7 +158,7 @@ class DensityMixin:
             self._log_partition = tuple(result)  # of a type that is safe to persist
         return LogPartition(*self._log_partition)
 
-    def log_density(self, X):
+    def log_density(self, X: ArrayLike) -> Doubles:
         """Evaluate the normalised log-density.
 
         Parameters

@@ -40,7 +40,7 @@ class OnnxEnergyModel:
         self._opset = opset
 
     def node(self, operator, *inputs, **attributes):
-        """Make a node; floats among its inputs, and arrays of them, become constants."""
+        """Make a node; among its inputs, floats and arrays of them become constants."""
         from skl2onnx.algebra import onnx_ops
 
         make = getattr(onnx_ops, f"Onnx{operator}")

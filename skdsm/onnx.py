@@ -4,12 +4,20 @@ The functions need skl2onnx, which ``pip install "skdsm[onnx]"`` installs togeth
 onnxruntime; importing this module does not.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdsm._onnx_graph import RANKINGS, OnnxEnergyModel
+from skdsm._typing import ArrayLike, Options
 from skdsm.estimator import DenoisingScoreMatcher
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["OUTPUTS", "register_converter", "to_onnx"]
 
@@ -27,7 +35,14 @@ output              shape                  what scikit-learn calls it
 """
 
 
-def to_onnx(model, X, *, outputs=OUTPUTS, options=None, target_opset=None):
+def to_onnx(
+    model: BaseEstimator,
+    X: ArrayLike,
+    *,
+    outputs: Sequence[str] = OUTPUTS,
+    options: Options | None = None,
+    target_opset: int | dict[str, int] | None = None,
+) -> "ModelProto":
     """Convert a fitted model to ONNX.
 
     Parameters
@@ -97,28 +112,29 @@ def to_onnx(model, X, *, outputs=OUTPUTS, options=None, target_opset=None):
     import skl2onnx
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    X = check_array(X, dtype=[np.float64, np.float32])
-    if X.shape[1] != model.n_features_in_:
+    rows = check_array(X, dtype=[np.float64, np.float32])
+    n_features = rows.shape[1]
+    if n_features != model.n_features_in_:
         raise ValueError(
-            f"X has {X.shape[1]} features, but the model was fitted with "
+            f"X has {n_features} features, but the model was fitted with "
             f"{model.n_features_in_}."
         )
-    rows = FloatTensorType if X.dtype == np.float32 else DoubleTensorType
+    tensor = FloatTensorType if rows.dtype == np.float32 else DoubleTensorType
     last = model
     while isinstance(last, Pipeline):
         last = last.steps[-1][1]
-    chosen = {DenoisingScoreMatcher: {"outputs": ("hidden",)}}
+    chosen: dict[Any, Any] = {DenoisingScoreMatcher: {"outputs": ("hidden",)}}
     if isinstance(last, DenoisingScoreMatcher):
         chosen[id(last)] = {"outputs": tuple(outputs)}
     return skl2onnx.to_onnx(
         model,
-        initial_types=[("X", rows([None, X.shape[1]]))],
+        initial_types=[("X", tensor([None, n_features]))],
         options=chosen | (options or {}),
         target_opset=target_opset,
     )
 
 
-def register_converter():
+def register_converter() -> None:
     """Make `DenoisingScoreMatcher` known to skl2onnx.
 
     After that ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert it, alone
