@@ -9,9 +9,14 @@ from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent
+
+# A machine that is busy is no failure.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Optional package: the files that need it, or the tests, as FILE::TEST.
 NEEDS = {
