@@ -16,16 +16,16 @@ MODULES = $(filter-out skdsm/_% skdsm/display/_%,$(wildcard skdsm/*.py skdsm/*/*
 	skdsm/__init__.py skdsm/display/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint doc bench clean distclean
-# All targets install into one environment: no two at a time, even under -j.
+.PHONY: help demo test test-minimal lint doc package bench clean distclean
+# Targets install into the same environments: no two at a time, even under -j.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 # Or make would take the stamps for intermediate files and delete them.
 .SECONDARY:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; \
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do \
+		printf '  make %-13s %s\n' "$$name" "$$text"; \
 	done
 
 # One stamp per extra, so that `make demo` installs what the demo needs and no more.
@@ -42,21 +42,38 @@ demo: $(VENV)/.extra-plot ## rank anomalies, end to end, in an example
 
 # pytest-xdist runs one process per core. BLAS would start a thread per core in each of
 # them; with matrices as small as the tests' that only makes them wait for each other.
-test: export OMP_NUM_THREADS ?= 1
-test: export OPENBLAS_NUM_THREADS ?= 1
-test: export MKL_NUM_THREADS ?= 1
+test test-minimal: export OMP_NUM_THREADS ?= 1
+test test-minimal: export OPENBLAS_NUM_THREADS ?= 1
+test test-minimal: export MKL_NUM_THREADS ?= 1
 test: $(VENV)/.extra-test ## tests, and doctests of skdsm/ and doc/
 	MPLBACKEND=Agg $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
-lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings
+# In an environment of its own: nothing that is optional, and the oldest of the rest.
+$(VENV)-minimal/.installed: pyproject.toml .ci/lowest.txt
+	$(PYTHON) -m venv --clear $(VENV)-minimal
+	$(VENV)-minimal/bin/python -m pip install -q --disable-pip-version-check \
+		-c .ci/lowest.txt -e '.[test-minimal]'
+	touch $@
+
+test-minimal: $(VENV)-minimal/.installed ## tests without extras, on the lowest versions
+	$(VENV)-minimal/bin/python -m pytest --without-extras -n auto $(PYTEST_ARGS)
+
+lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/numpydoc lint $(MODULES)
+	$(BIN)/mypy
 
 # -E reads every page anew: a page taken from the last build would not warn again.
 # Examples that did not change are not run again.
 doc: $(VENV)/.extra-doc ## documentation with every example run, in doc/_build/html
 	$(BIN)/python -m sphinx -W -E --keep-going -b html doc doc/_build/html
+
+package: $(VENV)/.extra-release ## sdist and wheel in dist/, checked, and the wheel tried
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python .ci/check_package.py dist
 
 # What a script prints is kept: the documentation's page of benchmarks includes it. A
 # script that prints nothing, for want of data, leaves the last results where they are.
@@ -74,8 +91,8 @@ bench: $(VENV)/.extra-plot ## every benchmarks/bench_*.py with its defaults
 
 clean: ## remove built docs, caches and coverage data
 	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
-	rm -rf anomaly_ranking.png build dist .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf anomaly_ranking.png build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environment too
-	rm -rf $(VENV) skdsm.egg-info
+	rm -rf $(VENV) $(VENV)-minimal skdsm.egg-info

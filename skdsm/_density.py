@@ -2,14 +2,17 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.chains import convergence
 from skdsm.density_target import model_target
+from skdsm.energy import EnergyModel
 from skdsm.exceptions import SamplingWarning
 from skdsm.mixtures import exact_mixture, is_enumerable
 from skdsm.partition import LogPartition, log_partition, model_moments
@@ -28,10 +31,16 @@ _LEAST_EFFICIENCY = 0.1  # effective draws, as a share of all
 class DensityMixin:
     """What an energy-based model can do once its energy is known.
 
-    Needs `_model`, which returns the fitted EnergyModel, and `_evaluate`.
+    Needs `_model`, which returns the fitted EnergyModel, and `energy`.
     """
 
-    def sample(self, n_samples=1, random_state=None):
+    if TYPE_CHECKING:
+
+        def _model(self) -> EnergyModel: ...
+
+        def energy(self, X: ArrayLike) -> Doubles: ...
+
+    def sample(self, n_samples: int = 1, random_state: Randomness = None) -> Doubles:
         """Draw rows from the model.
 
         Independent, exact draws where the model is a mixture of few enough Gaussians
@@ -77,7 +86,7 @@ class DensityMixin:
         self._warn_if_far(((rows - self.location_) ** 2).sum(axis=1).mean())
         return rows[rng.choice(len(rows), size=n_samples, replace=False)]
 
-    def _warn_if_far(self, square):
+    def _warn_if_far(self, square: float) -> None:
         """Warn of a mean squared distance that no density of the rows would have."""
         distance = np.sqrt(square)
         expected = np.hypot(self.spread_, self.sigma_ * self.n_features_in_**0.5)
@@ -93,7 +102,9 @@ class DensityMixin:
                 stacklevel=3,
             )
 
-    def sample_chains(self, n_draws=100, n_chains=16, random_state=None):
+    def sample_chains(
+        self, n_draws: int = 100, n_chains: int = 16, random_state: Randomness = None
+    ) -> dict[str, dict[str, Doubles]]:
         """Draw chains of rows from the model, for a closer look by ArviZ.
 
         Parameters
@@ -129,7 +140,13 @@ class DensityMixin:
             "sample_stats": {"lp": -energy.reshape(rows.shape[:2])},
         }
 
-    def log_partition(self, *, tolerance=0.015, max_islands=256, random_state=0):
+    def log_partition(
+        self,
+        *,
+        tolerance: float = 0.015,
+        max_islands: int = 256,
+        random_state: Randomness = 0,
+    ) -> LogPartition:
         """Compute the logarithm of the partition function, ``Z = int exp(-E(x)) dx``.
 
         Exact where the model is a mixture of few enough Gaussians, or where its units
@@ -185,7 +202,7 @@ class DensityMixin:
             self._log_partition = tuple(result)  # of a type that is safe to persist
         return LogPartition(*self._log_partition)
 
-    def log_density(self, X):
+    def log_density(self, X: ArrayLike) -> Doubles:
         """Evaluate the normalised log-density.
 
         Parameters

@@ -1,11 +1,14 @@
 """The scikit-learn estimator: a thin shell around the mathematics."""
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
+from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -22,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdsm import __version__
 from skdsm._callbacks import FitMonitor
 from skdsm._density import DensityMixin
+from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm._validation import (
     COUNT,
     NON_NEGATIVE,
@@ -46,6 +50,16 @@ __all__ = ["DenoisingScoreMatcher"]
 
 _BLOCK_ELEMENTS = 2**15  # of a block's hidden codes: they stay in cache
 _FEWEST_BLOCKS = 8  # to start a thread takes longer than to score fewer
+
+_Fit = TypeVar("_Fit", bound=Callable[..., Any])
+
+
+def _as_fit(fit: _Fit) -> _Fit:
+    """Decorate `fit` without losing its type: scikit-learn's decorators have none."""
+    decorated: _Fit = with_callbacks(
+        _fit_context(prefer_skip_nested_validation=True)(fit)
+    )
+    return decorated
 
 
 class DenoisingScoreMatcher(
@@ -219,6 +233,19 @@ class DenoisingScoreMatcher(
     array([ 1, -1])
     """
 
+    components_: Doubles
+    intercept_hidden_: Doubles
+    intercept_visible_: Doubles
+    gains_: Doubles
+    sigma_: float
+    offset_: float
+    loss_: float
+    loss_curve_: Doubles
+    stage_ends_: NDArray[np.integer[Any]]
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
     _parameter_constraints = {
         "n_components": [COUNT],
         "sigma": [POSITIVE, tuple, list],
@@ -238,22 +265,22 @@ class DenoisingScoreMatcher(
 
     def __init__(
         self,
-        n_components=128,
+        n_components: int = 128,
         *,
-        sigma=0.5,
-        gains="unit",
-        objective="dsm",
-        n_corruptions=4,
-        alpha=0.0,
-        max_iter=1000,
-        tol=3e-3,
-        ranking="energy",
-        contamination=0.1,
-        warm_start=False,
-        n_jobs=None,
-        random_state=None,
-        verbose=False,
-    ):
+        sigma: float | tuple[float, float] | list[float] = 0.5,
+        gains: Literal["unit", "learned"] = "unit",
+        objective: Literal["dsm", "ism"] = "dsm",
+        n_corruptions: int = 4,
+        alpha: float = 0.0,
+        max_iter: int = 1000,
+        tol: float = 3e-3,
+        ranking: Literal["energy", "score_norm"] = "energy",
+        contamination: float | Literal["auto"] = 0.1,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Randomness = None,
+        verbose: bool = False,
+    ) -> None:
         self.n_components = n_components
         self.sigma = sigma
         self.gains = gains
@@ -269,9 +296,10 @@ class DenoisingScoreMatcher(
         self.random_state = random_state
         self.verbose = verbose
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    @_as_fit
+    def fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Fit the model to rows.
 
         Parameters
@@ -428,7 +456,7 @@ class DenoisingScoreMatcher(
                 list(map(lambda rows: function(model, X[rows]), blocks))
             )
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> Doubles:
         """Score rows: the higher, the more normal.
 
         Parameters
@@ -444,7 +472,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(self._rank, X)
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> Doubles:
         """Score rows relative to the threshold.
 
         Parameters
@@ -459,7 +487,7 @@ class DenoisingScoreMatcher(
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """Tell inliers from outliers.
 
         Parameters
@@ -474,7 +502,7 @@ class DenoisingScoreMatcher(
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Floats:
         """Encode rows.
 
         Parameters
@@ -489,7 +517,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.hidden, X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Floats:
         """Decode hidden codes.
 
         Parameters
@@ -506,7 +534,7 @@ class DenoisingScoreMatcher(
         H = check_codes(X, len(self.gains_))
         return self._model().parameters.decode(H).astype(H.dtype, copy=False)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: ArrayLike) -> Floats:
         """Denoise rows.
 
         Parameters
@@ -522,7 +550,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.reconstruct, X)
 
-    def energy(self, X):
+    def energy(self, X: ArrayLike) -> Doubles:
         """Evaluate the energy.
 
         Parameters
@@ -538,7 +566,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.energy, X)
 
-    def score_function(self, X):
+    def score_function(self, X: ArrayLike) -> Floats:
         """Evaluate the score in the sense of statistics, the log-density's gradient.
 
         Parameters
@@ -553,7 +581,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.score, X)
 
-    def feature_contributions(self, X):
+    def feature_contributions(self, X: ArrayLike) -> Floats:
         """Split the anomaly of each row among its features.
 
         Parameters
@@ -572,7 +600,7 @@ class DenoisingScoreMatcher(
         with np.errstate(over="ignore"):  # to infinity, far from the data
             return np.square(psi, out=psi)
 
-    def score(self, X, y=None):
+    def score(self, X: ArrayLike, y: object = None) -> float:
         """Evaluate how well the model's score fits that of the rows' density.
 
         Parameters

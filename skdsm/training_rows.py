@@ -49,7 +49,7 @@ class TrainingRows(NamedTuple):
         return TrainingRows(self.X[:n_rows], weight, self.mean)
 
     # in memory, a sample is the head
-    sample = head
+    sample = head  # type: ignore[misc]  # no field: mypy knows functions only by def
 
     def representative(self):
         """Take the rows whose scores set the threshold.

@@ -1,8 +1,13 @@
 """The energy on a plane of two features."""
 
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdsm._typing import ArrayLike, Floats, Options, Randomness
 from skdsm.display._model import PreparedModel, Table
 from skdsm.display._plane import Plane
 from skdsm.display._style import (
@@ -15,6 +20,9 @@ from skdsm.display._style import (
     new_axes,
     subsample_rows,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["EnergyDisplay"]
 
@@ -100,16 +108,16 @@ class EnergyDisplay:
     def __init__(
         self,
         *,
-        xx0,
-        xx1,
-        energy,
-        decision=None,
-        points=None,
-        is_outlier=None,
-        xlabel=None,
-        ylabel=None,
-        note=None,
-    ):
+        xx0: Floats,
+        xx1: Floats,
+        energy: Floats,
+        decision: Floats | None = None,
+        points: Floats | None = None,
+        is_outlier: NDArray[np.bool_] | None = None,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        note: str | None = None,
+    ) -> None:
         self.xx0 = xx0
         self.xx1 = xx1
         self.energy = energy
@@ -123,18 +131,18 @@ class EnergyDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: BaseEstimator,
+        X: ArrayLike,
         *,
-        features=(0, 1),
-        reference="median",
-        grid_resolution=100,
-        margin=0.1,
-        subsample=2000,
-        random_state=None,
-        ax=None,
-        **kwargs,
-    ):
+        features: tuple[int | str, int | str] = (0, 1),
+        reference: Literal["median", "mean"] | ArrayLike = "median",
+        grid_resolution: int = 100,
+        margin: float = 0.1,
+        subsample: int | None = 2000,
+        random_state: Randomness = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Compute the landscape of a fitted estimator, and draw it.
 
         Parameters
@@ -210,15 +218,15 @@ class EnergyDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: "Axes | None" = None,
         *,
-        levels=None,
-        contour_kw=None,
-        frontier_kw=None,
-        scatter_kw=None,
-        colorbar=True,
-        legend=True,
-    ):
+        levels: ArrayLike | None = None,
+        contour_kw: Options | None = None,
+        frontier_kw: Options | None = None,
+        scatter_kw: Options | None = None,
+        colorbar: bool = True,
+        legend: bool = True,
+    ) -> Self:
         """Draw the landscape.
 
         Parameters

@@ -1,10 +1,18 @@
 """The loss during training, stage by stage."""
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdsm._typing import Floats, Options
 from skdsm.display._model import PreparedModel
 from skdsm.display._style import BLUE, ORANGE, legend_above, new_axes, with_defaults
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["LossCurveDisplay"]
 
@@ -68,13 +76,21 @@ class LossCurveDisplay:
     True
     """
 
-    def __init__(self, *, loss_curve, stage_ends=None, validation_loss=None):
+    def __init__(
+        self,
+        *,
+        loss_curve: Floats,
+        stage_ends: NDArray[np.integer[Any]] | None = None,
+        validation_loss: float | Floats | None = None,
+    ) -> None:
         self.loss_curve = loss_curve
         self.stage_ends = stage_ends
         self.validation_loss = validation_loss
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+    def from_estimator(
+        cls, estimator: BaseEstimator, *, ax: "Axes | None" = None, **kwargs: Any
+    ) -> Self:
         """Draw the loss curve of a fitted estimator.
 
         Parameters
@@ -111,14 +127,14 @@ class LossCurveDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: "Axes | None" = None,
         *,
-        yscale="auto",
-        line_kw=None,
-        stage_kw=None,
-        validation_kw=None,
-        legend=True,
-    ):
+        yscale: str = "auto",
+        line_kw: Options | None = None,
+        stage_kw: Options | None = None,
+        validation_kw: Options | None = None,
+        legend: bool = True,
+    ) -> Self:
         """Draw the curve.
 
         Parameters

@@ -1,9 +1,15 @@
 """Rows drawn from a model, beside the data."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdsm._typing import ArrayLike, Floats, Options, Randomness
 from skdsm.display._model import PreparedModel, Table
 from skdsm.display._style import (
     BLUE,
@@ -14,6 +20,9 @@ from skdsm.display._style import (
     subsample_rows,
     with_defaults,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["SamplesDisplay"]
 
@@ -75,7 +84,14 @@ class SamplesDisplay:
     (3, 3)
     """
 
-    def __init__(self, *, X, samples, feature_names=None, drawn=None):
+    def __init__(
+        self,
+        *,
+        X: Floats,
+        samples: Floats,
+        feature_names: Sequence[str] | None = None,
+        drawn: NDArray[np.integer[Any]] | None = None,
+    ) -> None:
         self.X = X
         self.samples = samples
         self.feature_names = feature_names
@@ -84,16 +100,16 @@ class SamplesDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: BaseEstimator,
+        X: ArrayLike,
         *,
-        n_samples=None,
-        features=None,
-        subsample=1000,
-        random_state=None,
-        ax=None,
-        **kwargs,
-    ):
+        n_samples: int | None = None,
+        features: Sequence[int | str] | None = None,
+        subsample: int | None = 1000,
+        random_state: Randomness = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw samples from a fitted estimator, and show them over data.
 
         Parameters
@@ -150,15 +166,15 @@ class SamplesDisplay:
     @classmethod
     def from_samples(
         cls,
-        X,
-        samples,
+        X: ArrayLike,
+        samples: ArrayLike,
         *,
-        features=None,
-        subsample=1000,
-        random_state=None,
-        ax=None,
-        **kwargs,
-    ):
+        features: Sequence[int | str] | None = None,
+        subsample: int | None = 1000,
+        random_state: Randomness = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Show given samples over data.
 
         Parameters
@@ -195,14 +211,14 @@ class SamplesDisplay:
             If the two do not have the same features, or an argument is not valid.
         """
         check_matplotlib_support(f"{cls.__name__}.from_samples")
-        table, samples = Table.of(X), Table.of(samples).rows
-        if samples.shape[1] != len(table.names):
+        table, drawn_rows = Table.of(X), Table.of(samples).rows
+        if drawn_rows.shape[1] != len(table.names):
             raise ValueError(
                 f"X has {len(table.names)} features, but the samples have "
-                f"{samples.shape[1]}."
+                f"{drawn_rows.shape[1]}."
             )
         drawn = subsample_rows(len(table.rows), subsample, random_state)
-        return cls._of(table, samples, features, drawn).plot(ax=ax, **kwargs)
+        return cls._of(table, drawn_rows, features, drawn).plot(ax=ax, **kwargs)
 
     @classmethod
     def _of(cls, table, samples, features, drawn):
@@ -222,15 +238,15 @@ class SamplesDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: "Axes | None" = None,
         *,
-        bins=20,
-        data_scatter_kw=None,
-        sample_scatter_kw=None,
-        data_bar_kw=None,
-        sample_bar_kw=None,
-        legend=True,
-    ):
+        bins: int = 20,
+        data_scatter_kw: Options | None = None,
+        sample_scatter_kw: Options | None = None,
+        data_bar_kw: Options | None = None,
+        sample_bar_kw: Options | None = None,
+        legend: bool = True,
+    ) -> Self:
         """Draw the panels.
 
         Parameters
@@ -266,10 +282,13 @@ class SamplesDisplay:
         n_shown = self.X.shape[1]
         names = self.feature_names or [f"feature {j}" for j in range(n_shown)]
         ends = [_ends(self.X[:, j], self.samples[:, j]) for j in range(n_shown)]
-        self.data_bars_, self.sample_bars_ = [], []
-        self.data_scatters_, self.sample_scatters_ = [], []
+        self.data_bars_: list[Any] = []
+        self.sample_bars_: list[Any] = []
+        self.data_scatters_: list[Any] = []
+        self.sample_scatters_: list[Any] = []
         for j in range(n_shown):
-            edges = np.linspace(*ends[j], bins + 1)
+            low, high = ends[j]
+            edges = np.linspace(low, high, bins + 1)
             self._draw_histogram(j, edges, data_bar_kw, sample_bar_kw)
             for i in range(j):
                 self._draw_pair(j, i, data_scatter_kw, sample_scatter_kw)

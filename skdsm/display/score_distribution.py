@@ -1,11 +1,15 @@
 """Histograms of scores by label, against the threshold."""
 
 from itertools import cycle
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdsm._typing import ArrayLike, Floats, Options
 from skdsm.display._model import PreparedModel
 from skdsm.display._style import (
     BLACK,
@@ -14,6 +18,9 @@ from skdsm.display._style import (
     new_axes,
     with_defaults,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ScoreDistributionDisplay"]
 
@@ -83,14 +90,29 @@ class ScoreDistributionDisplay:
     2
     """
 
-    def __init__(self, *, y_score, y_true=None, threshold=None, name="score"):
+    def __init__(
+        self,
+        *,
+        y_score: Floats,
+        y_true: NDArray[Any] | None = None,
+        threshold: float | None = None,
+        name: str = "score",
+    ) -> None:
         self.y_score = y_score
         self.y_true = y_true
         self.threshold = threshold
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Score rows by a fitted estimator, and draw the distribution.
 
         Parameters
@@ -137,8 +159,15 @@ class ScoreDistributionDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_score, *, threshold=None, name="score", ax=None, **kwargs
-    ):
+        cls,
+        y_true: ArrayLike | None,
+        y_score: ArrayLike,
+        *,
+        threshold: float | None = None,
+        name: str = "score",
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the distribution of given scores.
 
         Parameters
@@ -172,26 +201,26 @@ class ScoreDistributionDisplay:
             If the scores are not finite, or not as many as the labels.
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        y_score = check_array(
+        scores = check_array(
             column_or_1d(y_score), ensure_2d=False, dtype=np.float64, input_name="score"
         )
-        if y_true is not None:
-            y_true = column_or_1d(y_true)
-            check_consistent_length(y_true, y_score)
-        display = cls(y_score=y_score, y_true=y_true, threshold=threshold, name=name)
+        labels = None if y_true is None else column_or_1d(y_true)
+        if labels is not None:
+            check_consistent_length(labels, scores)
+        display = cls(y_score=scores, y_true=labels, threshold=threshold, name=name)
         return display.plot(ax=ax, **kwargs)
 
     def plot(
         self,
-        ax=None,
+        ax: "Axes | None" = None,
         *,
-        bins=40,
-        xscale="auto",
-        bar_kw=None,
-        threshold_kw=None,
-        shade_kw=None,
-        legend=True,
-    ):
+        bins: int = 40,
+        xscale: Literal["auto", "linear", "symlog"] = "auto",
+        bar_kw: Options | None = None,
+        threshold_kw: Options | None = None,
+        shade_kw: Options | None = None,
+        legend: bool = True,
+    ) -> Self:
         """Draw the distribution.
 
         Parameters

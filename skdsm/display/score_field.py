@@ -1,9 +1,13 @@
 """The score, as arrows or streamlines on a plane of two features."""
 
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdsm._typing import ArrayLike, Floats, Options, Randomness
 from skdsm.display._model import PreparedModel, Table
 from skdsm.display._plane import Plane
 from skdsm.display._style import (
@@ -18,6 +22,9 @@ from skdsm.display._style import (
     with_defaults,
 )
 from skdsm.parzen import parzen_log_density, parzen_posterior_mean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ScoreFieldDisplay"]
 
@@ -102,17 +109,17 @@ class ScoreFieldDisplay:
     def __init__(
         self,
         *,
-        xx0,
-        xx1,
-        move0,
-        move1,
-        energy=None,
-        points=None,
-        xlabel=None,
-        ylabel=None,
-        energy_name="energy",
-        note=None,
-    ):
+        xx0: Floats,
+        xx1: Floats,
+        move0: Floats,
+        move1: Floats,
+        energy: Floats | None = None,
+        points: Floats | None = None,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        energy_name: str = "energy",
+        note: str | None = None,
+    ) -> None:
         self.xx0 = xx0
         self.xx1 = xx1
         self.move0 = move0
@@ -127,19 +134,19 @@ class ScoreFieldDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: BaseEstimator,
+        X: ArrayLike,
         *,
-        background="parzen",
-        features=(0, 1),
-        reference="median",
-        grid_resolution=100,
-        margin=0.1,
-        subsample=2000,
-        random_state=None,
-        ax=None,
-        **kwargs,
-    ):
+        background: Literal["parzen", "energy"] | None = "parzen",
+        features: tuple[int | str, int | str] = (0, 1),
+        reference: Literal["median", "mean"] | ArrayLike = "median",
+        grid_resolution: int = 100,
+        margin: float = 0.1,
+        subsample: int | None = 2000,
+        random_state: Randomness = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Compute the field of a fitted estimator, and draw it.
 
         Parameters
@@ -227,18 +234,18 @@ class ScoreFieldDisplay:
     @classmethod
     def from_parzen(
         cls,
-        X,
-        sigma,
+        X: ArrayLike,
+        sigma: float,
         *,
-        features=(0, 1),
-        reference="median",
-        grid_resolution=100,
-        margin=0.1,
-        subsample=2000,
-        random_state=None,
-        ax=None,
-        **kwargs,
-    ):
+        features: tuple[int | str, int | str] = (0, 1),
+        reference: Literal["median", "mean"] | ArrayLike = "median",
+        grid_resolution: int = 100,
+        margin: float = 0.1,
+        subsample: int | None = 2000,
+        random_state: Randomness = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Compute the field that training aims at, and draw it.
 
         Parameters
@@ -320,17 +327,17 @@ class ScoreFieldDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: "Axes | None" = None,
         *,
-        kind="arrows",
-        n_arrows=16,
-        levels=None,
-        contour_kw=None,
-        arrow_kw=None,
-        scatter_kw=None,
-        colorbar=True,
-        legend=True,
-    ):
+        kind: Literal["arrows", "stream"] = "arrows",
+        n_arrows: int = 16,
+        levels: ArrayLike | None = None,
+        contour_kw: Options | None = None,
+        arrow_kw: Options | None = None,
+        scatter_kw: Options | None = None,
+        colorbar: bool = True,
+        legend: bool = True,
+    ) -> Self:
         """Draw the field.
 
         Parameters
