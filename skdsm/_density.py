@@ -35,6 +35,11 @@ class DensityMixin:
     """
 
     if TYPE_CHECKING:
+        location_: Doubles
+        spread_: float
+        sigma_: float
+        n_features_in_: int
+        n_jobs: int | None
 
         def _model(self) -> EnergyModel: ...
 
