@@ -157,16 +157,20 @@ def fit_energy_model(
         rng = np.random.default_rng((seed, _START))
         start = parts.start(sample.X, sample.weight, linear, m, rng)
 
-    def draw(n_rows, n_copies, *key):
+    def draw(rows, n_copies, *key):
         stage = settings._replace(n_corruptions=n_copies)
-        return parts.risk(rows.head(n_rows), stage, (seed, *key), map=map)
+        return parts.risk(rows, stage, (seed, *key), map=map)
 
-    validation = draw(_VALIDATION_ROWS, settings.n_corruptions, _VALIDATION)
+    # rows of their own, as long as stages see a sample of all rows: or no stage would
+    # tell that it has learned its sample by heart
+    validation = draw(rows.tail(_VALIDATION_ROWS), settings.n_corruptions, _VALIDATION)
     return train(
         start,
         first,
         plan.after,
-        lambda index, stage: draw(*stage, _STAGE, index),
+        lambda index, stage: draw(
+            rows.head(stage.n_rows), stage.n_copies, _STAGE, index
+        ),
         lambda parameters, risk: parts.scaling(
             parameters, *risk.sample(_SCALING_ROWS * m)
         ),

@@ -51,6 +51,22 @@ class TrainingRows(NamedTuple):
     # in memory, a sample is the head
     sample = head
 
+    def tail(self, n_rows):
+        """Take a random sample that is in no `head`, as far as there are rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many.
+
+        Returns
+        -------
+        TrainingRows
+            The last of them.
+        """
+        weight = None if self.weight is None else self.weight[-n_rows:]
+        return TrainingRows(self.X[-n_rows:], weight, self.mean)
+
     def representative(self):
         """Take the rows whose scores set the threshold.
 
@@ -175,6 +191,9 @@ class MappedRows(NamedTuple):
         X = self.X[index]
         np.subtract(X, self.mean, out=X, casting="same_kind")
         return TrainingRows(X, weight, self.mean)
+
+    # it shares rows with a head by chance only: of so many rows, few
+    tail = sample
 
     def representative(self):
         """Take the rows whose scores set the threshold.

@@ -4,6 +4,7 @@ import numpy as np
 from quick_fits import normal_rows, settings
 
 from skdsm.fitting import Parts, fit_energy_model
+from skdsm.risk import EmpiricalRisk
 from skdsm.training_rows import prepare_rows
 
 
@@ -33,3 +34,21 @@ def test_a_given_start_is_not_drawn():
     options = settings(max_iter=3)
     start = fit_energy_model(rows, options, 0).parameters
     fit_energy_model(rows, options, 0, start=start, parts=Parts(start=None))
+
+
+def test_no_stage_on_a_sample_sees_the_rows_it_is_validated_on():
+    rows = prepare_rows(normal_rows(20_000, 3), None, 0)
+    drawn = []
+
+    def risk(rows, options, seed, map):
+        drawn.append({row.tobytes() for row in rows.X})
+        return EmpiricalRisk(rows, options, seed, map=map)
+
+    options = settings(tol=1e9)
+    fit_energy_model(rows, options, 0, parts=Parts(risk=risk))
+    validation, *stages = drawn
+    assert len(validation) == 4096
+    sizes = [len(stage) for stage in stages]
+    assert sizes == [1250, 5000, 20_000, 20_000, 20_000]
+    for stage, size in zip(stages, sizes, strict=True):
+        assert len(stage & validation) == (4096 if size == 20_000 else 0)
