@@ -159,11 +159,29 @@ class MappedRows(NamedTuple):
         TrainingRows or MappedRows
             Single rows copied to memory; whole blocks, if that would be too many.
         """
+        return self._part(n_rows, slice(max(1, n_rows // _BLOCK)))
+
+    def tail(self, n_rows):
+        """Take a random sample that shares few rows with any `head`, if there are many.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many.
+
+        Returns
+        -------
+        TrainingRows or MappedRows
+            Single rows copied to memory; whole blocks, if that would be too many.
+        """
+        return self._part(n_rows, slice(-max(1, n_rows // _BLOCK), None))
+
+    def _part(self, n_rows, blocks):
         if n_rows >= len(self.X):
             return self
         if n_rows * self.X[:1].nbytes <= _GATHERED_BYTES:
             return self.sample(n_rows)
-        return self._replace(order=self.order[: max(1, n_rows // _BLOCK)])
+        return self._replace(order=self.order[blocks])
 
     def sample(self, n_rows):
         """Copy a random sample of single rows to memory.
@@ -191,9 +209,6 @@ class MappedRows(NamedTuple):
         X = self.X[index]
         np.subtract(X, self.mean, out=X, casting="same_kind")
         return TrainingRows(X, weight, self.mean)
-
-    # it shares rows with a head by chance only: of so many rows, few
-    tail = sample
 
     def representative(self):
         """Take the rows whose scores set the threshold.
