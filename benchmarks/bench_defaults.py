@@ -1,6 +1,8 @@
 """Settings of training, one changed at a time: what each costs, and what it buys.
 
-Generated data of many sizes, noise levels and both kinds of gains. A case's loss is the
+Generated data of many sizes, noise levels and both kinds of gains: every size at every
+level, with families of data and kinds of gains that take turns (`--all`: every
+combination of the four). A case's loss is the
 denoising loss of rows that were held out; what a setting loses is its loss minus the
 best of all settings on that case, relative to what training can move (the loss itself,
 or its distance from that of doing nothing, whichever is less). Time is processor time.
@@ -10,10 +12,12 @@ Ratios are to the defaults, in one run.
 import argparse
 import time
 from contextlib import ExitStack
+from itertools import islice, product
 from unittest.mock import patch
 
 import numpy as np
 from common import describe_machine, heavy_tails, manifold, mixture, standardise
+from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
@@ -55,15 +59,26 @@ def held_out_loss(estimator, X, sigma):
     return 0.5 * float(np.einsum("ij,ij->", residual, residual)) / len(X)
 
 
-def cases(args):
+GAINS = ["unit", "learned"]
+
+
+def combinations(args):
+    """Size, noise level, family of data and kind of gains of each case."""
     shapes = LARGE_SHAPES if args.large else SHAPES
-    for n, d in shapes:
-        for family in args.families:
-            X = standardise(DATA[family](n + 5_000, d, np.random.default_rng(0)))
-            for sigma in args.sigmas:
-                for gains in ("unit", "learned"):
-                    name = f"{family} {n} x {d}, sigma {sigma:g}, {gains} gains"
-                    yield name, X[:n], X[n:], {"sigma": sigma, "gains": gains}
+    if args.all:
+        yield from product(shapes, args.sigmas, args.families, GAINS)
+        return
+    for i, shape in enumerate(shapes):
+        for j, sigma in enumerate(args.sigmas):
+            family = args.families[(i + j) % len(args.families)]
+            yield shape, sigma, family, GAINS[(i * len(args.sigmas) + j) % 2]
+
+
+def cases(args):
+    for (n, d), sigma, family, gains in islice(combinations(args), args.n_cases):
+        X = standardise(DATA[family](n + 5_000, d, np.random.default_rng(0)))
+        name = f"{family} {n} x {d}, sigma {sigma:g}, {gains} gains"
+        yield name, X[:n], X[n:], {"sigma": sigma, "gains": gains}
 
 
 def run(X, X_test, settings, variant):
@@ -87,14 +102,20 @@ def main():
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS))
     parser.add_argument("--families", nargs="*", default=list(DATA), choices=DATA)
     parser.add_argument("--sigmas", type=float, nargs="*", default=SIGMAS)
+    parser.add_argument("--all", action="store_true", help="every combination")
+    parser.add_argument("--n-cases", type=int, help="stop after so many")
+    parser.add_argument("--n-jobs", type=int, default=2, help="settings at a time")
     parser.add_argument("--large", action="store_true", help="larger data only")
     parser.add_argument("--verbose", action="store_true", help="a line for each case")
     args = parser.parse_args()
     describe_machine()
     lost, times = [], []
+    parallel = Parallel(n_jobs=args.n_jobs)
     for name, X, X_test, settings in cases(args):
         results = np.array(
-            [run(X, X_test, settings, variant) for variant in args.variants]
+            parallel(
+                delayed(run)(X, X_test, settings, variant) for variant in args.variants
+            )
         )
         loss, seconds = results.T
         idle = 0.5 * X.shape[1] * settings["sigma"] ** 2

@@ -15,6 +15,7 @@ import numpy as np
 
 from skdsm.kernel import aligned_copy, aligned_empty
 from skdsm.sampling import Target
+from skdsm.special import tanh
 
 __all__ = ["model_target"]
 
@@ -89,7 +90,7 @@ def model_target(model, dtype=np.float64):
         scratch = scratch_for(len(X))
         np.subtract(X, scratch.centre, out=scratch.rows, casting="same_kind")
         np.matmul(scratch.ones_and_rows, encoder, out=scratch.half_u)
-        np.tanh(scratch.half_u, out=scratch.tanh)
+        tanh(scratch.half_u, out=scratch.tanh)
         return scratch
 
     def decode(scratch):

@@ -13,6 +13,7 @@ from skdsm.schedule import Schedule
 from skdsm.training import train
 
 __all__ = [
+    "Parts",
     "Settings",
     "energy_scale",
     "fit_energy_model",
@@ -60,6 +61,27 @@ class Settings(NamedTuple):
     tol: float
 
 
+class Parts(NamedTuple):
+    """What training is made of: a benchmark replaces a part to see what it brings.
+
+    Attributes
+    ----------
+    schedule : callable
+        ``schedule(n_rows, n_copies, smallest)`` returns a `Schedule`.
+    start : callable
+        Draws the starting parameters, as `data_dependent_start` does.
+    risk : callable
+        ``risk(rows, settings, seed, map=map)`` returns what an `EmpiricalRisk` is.
+    scaling : callable
+        Returns a `ChangeOfVariables`, as `curvature_scaling` does.
+    """
+
+    schedule: object = Schedule
+    start: object = data_dependent_start
+    risk: object = EmpiricalRisk
+    scaling: object = curvature_scaling
+
+
 def energy_scale(parameters, rows, levels):
     """Choose sigma in E and psi for a model trained at a range of noise levels.
 
@@ -92,7 +114,9 @@ def energy_scale(parameters, rows, levels):
     return float(np.clip(precision, levels.high**-2.0, levels.low**-2.0) ** -0.5)
 
 
-def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map):
+def fit_energy_model(
+    rows, settings, seed, *, start=None, monitor=None, map=map, parts=None
+):
     """Fit the parameters of the energy model.
 
     Parameters
@@ -109,6 +133,8 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
         Follows training.
     map : callable, optional
         Ordered map over independent pieces of work.
+    parts : Parts, optional
+        What training is made of.
 
     Returns
     -------
@@ -120,27 +146,32 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
     NonFiniteError
         If training overflows.
     """
+    parts = Parts() if parts is None else parts
     sample = rows.sample(_START_ROWS)
     linear = linear_denoiser(sample.X, sample.weight, settings.levels.mean_square)
     m, d = settings.n_components, rows.X.shape[1]
     smallest = max(_FEWEST_ROWS, int(_ROWS_A_PARAMETER * m * d))
-    plan = Schedule(len(rows.X), settings.n_corruptions, smallest)
+    plan = parts.schedule(len(rows.X), settings.n_corruptions, smallest)
     first = plan.last() if start is not None else plan.first()
     if start is None:
         rng = np.random.default_rng((seed, _START))
-        start = data_dependent_start(sample.X, sample.weight, linear, m, rng)
+        start = parts.start(sample.X, sample.weight, linear, m, rng)
 
-    def draw(n_rows, n_copies, *key):
+    def draw(rows, n_copies, *key):
         stage = settings._replace(n_corruptions=n_copies)
-        return EmpiricalRisk(rows.head(n_rows), stage, (seed, *key), map=map)
+        return parts.risk(rows, stage, (seed, *key), map=map)
 
-    validation = draw(_VALIDATION_ROWS, settings.n_corruptions, _VALIDATION)
+    # rows of their own, as long as stages see a sample of all rows: or no stage would
+    # tell that it has learned its sample by heart
+    validation = draw(rows.tail(_VALIDATION_ROWS), settings.n_corruptions, _VALIDATION)
     return train(
         start,
         first,
         plan.after,
-        lambda index, stage: draw(*stage, _STAGE, index),
-        lambda parameters, risk: curvature_scaling(
+        lambda index, stage: draw(
+            rows.head(stage.n_rows), stage.n_copies, _STAGE, index
+        ),
+        lambda parameters, risk: parts.scaling(
             parameters, *risk.sample(_SCALING_ROWS * m)
         ),
         validation_risk=lambda parameters: validation(parameters)[0],

@@ -9,6 +9,7 @@ products, one hyperbolic tangent and a few sums over scratch arrays that stay in
 import numpy as np
 
 from skdsm.energy import Parameters
+from skdsm.special import tanh
 
 __all__ = ["LossKernel", "aligned_copy", "aligned_empty", "product_rows"]
 
@@ -182,7 +183,7 @@ class LossKernel:
 
         self._row_products(X_noisy, self._half_W_transposed, T)
         _add_tile(T, self._hidden_tile)
-        np.tanh(T, out=T)
+        tanh(T, out=T)
         self._row_products(T, self._decoder, R)
         _add_tile(R, self._visible_tile)
         R -= target

@@ -32,8 +32,9 @@ class Stage(NamedTuple):
 class Schedule(NamedTuple):
     """How the sample of corrupted rows grows from stage to stage.
 
-    First the rows, by factors of four; then, whenever a stage has brought little, the
-    corrupted copies of each row, by factors of two; then training ends.
+    A stage that has brought much is followed by one like it under fresh noise; one that
+    has brought little, by a larger one. First the rows grow, by factors of four, then
+    the corrupted copies of each, by factors of two; then training ends.
 
     Attributes
     ----------
@@ -87,11 +88,11 @@ class Schedule(NamedTuple):
         Stage or None
             The next one; None at the end.
         """
+        if improved:
+            return stage
         if stage.n_rows < self.n_rows:
             n_rows = 4 * stage.n_rows
             return Stage(n_rows if 2 * n_rows <= self.n_rows else self.n_rows, 1)
-        if improved:
-            return stage
         if stage.n_copies < self.n_copies:
             return Stage(self.n_rows, min(2 * stage.n_copies, self.n_copies))
         return None

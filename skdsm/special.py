@@ -1,4 +1,4 @@
-"""The two elementwise functions of the model, in their fast and stable forms.
+"""The elementwise functions of the model, in their fast and stable forms.
 
 ``scipy.special.expit`` and ``numpy.logaddexp`` are several times slower than these:
 NumPy's ``tanh`` and ``exp`` are vectorised, they are not.
@@ -6,7 +6,53 @@ NumPy's ``tanh`` and ``exp`` are vectorised, they are not.
 
 import numpy as np
 
-__all__ = ["logistic", "softplus"]
+__all__ = ["logistic", "softplus", "tanh"]
+
+
+def _has_wide_tanh():
+    """Whether NumPy evaluates tanh in vectors of 512 bits on this processor."""
+    try:
+        targets = np.lib.introspect.opt_func_info("^tanh$", "float64")["tanh"]
+    except (AttributeError, KeyError):  # before NumPy 2.1; not dispatched at all
+        return False
+    return any(
+        target["current"].startswith(("AVX512", "X86_V4"))
+        for target in targets.values()
+    )
+
+
+def _tanh_by_exp(x, out=None):
+    """``2 / (1 + exp(-2 x)) - 1``."""
+    with np.errstate(over="ignore"):  # to infinity, and the result to -1
+        out = np.multiply(x, -2, out=out)
+        np.exp(out, out=out)
+    out += 1
+    np.divide(2, out, out=out)
+    out -= 1
+    return out
+
+
+# With narrower vectors NumPy looks coefficients up one by one: 13 ns a number in double
+# precision, and twice the time of the longer formula.
+_tanh = np.tanh if _has_wide_tanh() else _tanh_by_exp
+
+
+def tanh(x, out=None):
+    """Hyperbolic tangent, by the formula that is faster on this processor.
+
+    Parameters
+    ----------
+    x : ndarray
+        Floating-point argument.
+    out : ndarray, optional
+        Where to put the result; may be `x` itself.
+
+    Returns
+    -------
+    ndarray
+        Values in [-1, 1], accurate to two units of rounding *of 1*.
+    """
+    return _tanh(x, out=out)
 
 
 def logistic(u, out=None):
@@ -26,7 +72,7 @@ def logistic(u, out=None):
         absolute error stays small, the relative one does not.
     """
     out = np.multiply(u, 0.5, out=out)
-    np.tanh(out, out=out)
+    tanh(out, out=out)
     out *= 0.5
     out += 0.5
     return out

@@ -51,6 +51,22 @@ class TrainingRows(NamedTuple):
     # in memory, a sample is the head
     sample = head  # type: ignore[misc]  # no field: mypy knows functions only by def
 
+    def tail(self, n_rows):
+        """Take a random sample that is in no `head`, as far as there are rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many.
+
+        Returns
+        -------
+        TrainingRows
+            The last of them.
+        """
+        weight = None if self.weight is None else self.weight[-n_rows:]
+        return TrainingRows(self.X[-n_rows:], weight, self.mean)
+
     def representative(self):
         """Take the rows whose scores set the threshold.
 
@@ -143,11 +159,29 @@ class MappedRows(NamedTuple):
         TrainingRows or MappedRows
             Single rows copied to memory; whole blocks, if that would be too many.
         """
+        return self._part(n_rows, slice(max(1, n_rows // _BLOCK)))
+
+    def tail(self, n_rows):
+        """Take a random sample that shares few rows with any `head`, if there are many.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many.
+
+        Returns
+        -------
+        TrainingRows or MappedRows
+            Single rows copied to memory; whole blocks, if that would be too many.
+        """
+        return self._part(n_rows, slice(-max(1, n_rows // _BLOCK), None))
+
+    def _part(self, n_rows, blocks):
         if n_rows >= len(self.X):
             return self
         if n_rows * self.X[:1].nbytes <= _GATHERED_BYTES:
             return self.sample(n_rows)
-        return self._replace(order=self.order[: max(1, n_rows // _BLOCK)])
+        return self._replace(order=self.order[blocks])
 
     def sample(self, n_rows):
         """Copy a random sample of single rows to memory.

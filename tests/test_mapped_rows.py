@@ -229,3 +229,12 @@ def test_energy_scale_is_that_of_the_centred_rows(clusters, n_rows):
     square = (exact.score_norm(in_memory.X) ** 2).mean()
     scale = np.sqrt(square / -exact.hessian_trace(in_memory.X).mean())
     assert expected == pytest.approx(scale, rel=0.05)
+
+
+def test_tail_of_whole_blocks_shares_none_with_the_head(monkeypatch):
+    monkeypatch.setattr("skdsm.training_rows._GATHERED_BYTES", 2**10)
+    rows = map_rows(X, None, 0)
+    head, tail = rows.head(5000), rows.tail(4096)
+    assert len(head.order) == len(tail.order) == 1
+    assert set(head.order).isdisjoint(tail.order)
+    assert rows.tail(N) is rows

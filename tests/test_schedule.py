@@ -76,13 +76,9 @@ def test_training_begins_with_hardly_more_than_the_smallest_sample(plan):
 
 @many_times
 @given(SCHEDULES)
-def test_on_all_rows_what_improves_goes_on(plan):
-    stages = walk(plan, iter([]))
-    for stage, following in zip(stages, [*stages[1:], None], strict=True):
-        if stage.n_rows == plan.n_rows:
-            assert plan.after(stage, improved=True) == stage
-        else:  # a sample, of which an improvement says little
-            assert plan.after(stage, improved=True) == following
+def test_what_improves_goes_on(plan):
+    for stage in walk(plan, iter([])):
+        assert plan.after(stage, improved=True) == stage
 
 
 @many_times
@@ -105,7 +101,7 @@ class Stages(Monitor):
 
 def test_fit_follows_its_schedule():
     rows = prepare_rows(normal_rows(20_000, 3), None, 0)
-    options = fit_settings(n_corruptions=4, tol=0.5, max_iter=300)
+    options = fit_settings(n_corruptions=4, tol=1e9, max_iter=300)
     monitor = Stages()
     result = fit_energy_model(rows, options, 0, monitor=monitor)
     first = monitor.stages[0]

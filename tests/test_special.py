@@ -1,4 +1,4 @@
-"""logistic and softplus: accuracy in both precisions, extreme arguments, aliasing."""
+"""logistic, softplus and tanh: accuracy in both precisions, extremes, aliasing."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_models import numerical_gradient
 
-from skdsm.special import logistic, softplus
+from skdsm import special
+from skdsm.special import logistic, softplus, tanh
 
 DTYPES = [np.float32, np.float64]
 # dense where the functions bend, and beyond the range where exp overflows or underflows
@@ -24,6 +25,62 @@ def softplus_extended(u):
     return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
 
 
+TANH_FORMS = [np.tanh, special._tanh_by_exp]
+both_forms_of_tanh = pytest.mark.parametrize("form", TANH_FORMS)
+
+
+@pytest.fixture
+def tanh_form(monkeypatch, form):
+    """Use one of the forms of tanh, whichever this processor prefers."""
+    monkeypatch.setattr(special, "_tanh", form)
+
+
+@both_forms_of_tanh
+@pytest.mark.usefixtures("tanh_form")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tanh_is_accurate_to_the_rounding_of_one(dtype):
+    x = ARGUMENTS.astype(dtype)
+    error = np.abs(tanh(x) - np.tanh(x.astype(np.longdouble)))
+    assert error.max() <= 2 * np.finfo(dtype).eps
+    assert np.abs(tanh(x)).max() == 1
+
+
+@both_forms_of_tanh
+@pytest.mark.usefixtures("tanh_form")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tanh_has_its_limits_without_warning_and_keeps_nan(dtype):
+    top = np.finfo(dtype).max
+    x = np.array([-np.inf, -top, 0, top, np.inf, np.nan], dtype)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        np.testing.assert_array_equal(tanh(x), [-1, -1, 0, 1, 1, np.nan])
+
+
+@both_forms_of_tanh
+@pytest.mark.usefixtures("tanh_form")
+def test_tanh_writes_into_out_and_may_overwrite_its_argument():
+    x = np.linspace(-3, 3, 12).reshape(3, 4)
+    expected = tanh(x)
+    out = np.empty_like(x)
+    assert tanh(x, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    assert tanh(x, out=x) is x
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_form_of_tanh_follows_the_width_of_the_processors_vectors(monkeypatch):
+    def targets(name):
+        table = {"tanh": {"dd": {"current": name, "available": "X86_V4 X86_V3"}}}
+        return type("introspect", (), {"opt_func_info": lambda *args: table})
+
+    for name, wide in [("X86_V4", True), ("AVX512_SKX", True), ("X86_V3", False)]:
+        monkeypatch.setattr(np.lib, "introspect", targets(name))
+        assert special._has_wide_tanh() is wide
+    monkeypatch.delattr(np.lib, "introspect")
+    assert not special._has_wide_tanh()
+
+
+@both_forms_of_tanh
+@pytest.mark.usefixtures("tanh_form")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_logistic_is_accurate_to_the_rounding_of_one(dtype):
     u = ARGUMENTS.astype(dtype)
@@ -41,7 +98,7 @@ def test_softplus_is_accurate_in_both_tails(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("function", [logistic, softplus])
+@pytest.mark.parametrize("function", [logistic, softplus, tanh])
 def test_type_is_kept(function, dtype):
     assert function(np.zeros(3, dtype)).dtype == dtype
 
@@ -91,7 +148,7 @@ def test_logistic_writes_into_out_and_may_overwrite_its_argument(dtype):
     np.testing.assert_array_equal(u, expected)
 
 
-@pytest.mark.parametrize("function", [logistic, softplus])
+@pytest.mark.parametrize("function", [logistic, softplus, tanh])
 def test_argument_is_left_alone(function):
     u = np.linspace(-3, 3, 7)
     u.flags.writeable = False

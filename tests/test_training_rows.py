@@ -174,3 +174,16 @@ def test_equal_rows_of_any_size_are_rows_of_zero(value, prepare):
     rows = prepare(np.full((5, 2), value), None, 0)
     for block in rows.blocks(10):
         np.testing.assert_array_equal(rows.centred(block), 0)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
+def test_head_and_tail_share_no_row_as_far_as_there_are_rows(weight):
+    rows = prepare_rows(X, weight, 0)
+    n = len(rows.X)
+    head, tail = rows.head(n - 300), rows.tail(300)
+    np.testing.assert_array_equal(np.concatenate([head.X, tail.X]), rows.X)
+    if rows.weight is not None:
+        joined = np.concatenate([head.weight, tail.weight])
+        np.testing.assert_array_equal(joined, rows.weight)
+    for everything in (rows.tail(n), rows.tail(10 * n)):
+        np.testing.assert_array_equal(everything.X, rows.X)
