@@ -154,6 +154,9 @@ class DenoisingScoreMatcher(
     offset_ : float
         Threshold: ``decision_function`` is ``score_samples`` minus this.
 
+    ranking_ : str
+        The `ranking` that `offset_` is a threshold of.
+
     loss_ : float
         Final loss: mean over corrupted rows of half the squared distance between the
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
@@ -315,8 +318,7 @@ class DenoisingScoreMatcher(
         context.call_on_fit_task_begin(**hooks)
 
         with block_map(effective_n_jobs(self.n_jobs)) as map:
-            prepare = map_rows if too_large_to_copy(X) else prepare_rows
-            rows = prepare(X, sample_weight, seed)
+            rows = _prepare(X, sample_weight, seed)
             attributes = partial(self._attributes, rows=rows, levels=levels, map=map)
             result = fit_energy_model(
                 rows,
@@ -366,6 +368,16 @@ class DenoisingScoreMatcher(
         parameters = parameters.translate(rows.mean)
         # the threshold is set on rows and parameters as `score_samples` will see them
         model = EnergyModel(parameters, sigma)
+        return {
+            "components_": parameters.components,
+            "intercept_hidden_": parameters.intercept_hidden,
+            "intercept_visible_": parameters.intercept_visible,
+            "gains_": parameters.gains,
+            "sigma_": sigma,
+            **self._threshold(model, rows, map),
+        }
+
+    def _threshold(self, model, rows, map):
         rows = rows.representative()
         blocks = rows.blocks(self._block_size(rows.X.shape[1]))
         scores = np.concatenate(
@@ -376,14 +388,7 @@ class DenoisingScoreMatcher(
             offset = tukey_threshold(scores, weight)
         else:
             offset = contamination_threshold(scores, weight, self.contamination)
-        return {
-            "components_": parameters.components,
-            "intercept_hidden_": parameters.intercept_hidden,
-            "intercept_visible_": parameters.intercept_visible,
-            "gains_": parameters.gains,
-            "sigma_": sigma,
-            "offset_": offset,
-        }
+        return {"offset_": offset, "ranking_": self.ranking}
 
     def _rank(self, model, X):
         if self.ranking == "energy":
@@ -418,6 +423,39 @@ class DenoisingScoreMatcher(
                 list(map(lambda rows: function(model, X[rows]), blocks))
             )
 
+    def fit_threshold(self, X, sample_weight=None):
+        """Set the threshold anew, by the present `contamination` and `ranking`.
+
+        The model stays as it is. With the rows of the fit this is what another fit
+        would set; rows that were held out are a fairer sample of new ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None is one each.
+
+        Returns
+        -------
+        self : DenoisingScoreMatcher
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If X, the weights or a parameter are not valid.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        X = check_rows(self, X, reset=False)
+        sample_weight = check_weights(sample_weight, X)
+        rows = _prepare(X, sample_weight, seed=0)
+        with block_map(effective_n_jobs(self.n_jobs)) as map:
+            vars(self).update(self._threshold(self._model(), rows, map))
+        return self
+
     def score_samples(self, X):
         """Score rows: the higher, the more normal.
 
@@ -446,7 +484,18 @@ class DenoisingScoreMatcher(
         -------
         decision : ndarray of shape (n_samples,), float64
             ``score_samples(X) - offset_``, negative for outliers.
+
+        Raises
+        ------
+        ValueError
+            If `ranking` has changed since the threshold was set.
         """
+        check_is_fitted(self)
+        if self.ranking != self.ranking_:
+            raise ValueError(
+                f"The threshold offset_ is one of ranking={self.ranking_!r}, but "
+                f"ranking is now {self.ranking!r}. Please call fit_threshold or fit."
+            )
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
@@ -626,3 +675,8 @@ class DenoisingScoreMatcher(
                 stacklevel=2,
             )
         super().__setstate__(state)
+
+
+def _prepare(X, sample_weight, seed):
+    prepare = map_rows if too_large_to_copy(X) else prepare_rows
+    return prepare(X, sample_weight, seed)
