@@ -36,8 +36,8 @@ print(f"{len(X_batch)}, with {y_batch.sum()} anomalies")
 # Scale, and choose sigma without labels
 # --------------------------------------
 # The noise level is in the units of the rows that the model sees, so a scaler comes
-# first. ``score`` compares models on held-out rows without labels: the search uses it by
-# default. It tells which model is nearest to the density of normal rows.
+# first. ``score`` compares models on held-out rows without labels: the search uses it
+# by default. It tells which model is nearest to the density of normal rows.
 
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
@@ -46,8 +46,8 @@ from sklearn.preprocessing import StandardScaler
 from skdsm import DenoisingScoreMatcher
 
 search = GridSearchCV(
-    make_pipeline(StandardScaler(), DenoisingScoreMatcher(64, random_state=0)),
-    {"denoisingscorematcher__sigma": [0.25, 0.35, 0.5, 0.7, 1.0]},
+    make_pipeline(StandardScaler(), DenoisingScoreMatcher(32, random_state=0)),
+    {"denoisingscorematcher__sigma": [0.25, 0.5, 1.0]},
     cv=KFold(3, shuffle=True, random_state=0),
 ).fit(X_train)
 model = search.best_estimator_
@@ -105,8 +105,9 @@ plt.show()
 
 # %%
 # Where a batch is looked at as a whole, the share of false alarms among all alarms may
-# matter more than the rate. The procedure of Benjamini and Hochberg bounds it on average.
-# It wants small p-values, and with n rows to calibrate none is below 1 / (n + 1).
+# matter more than the rate. The procedure of Benjamini and Hochberg bounds it on
+# average. It wants small p-values, and with n rows to calibrate none is below
+# 1 / (n + 1).
 
 from scipy.stats import false_discovery_control
 

@@ -62,8 +62,8 @@ def test_a_correlated_feature_shares_the_blame():
     covariance: the ratio of the two shares is (correlation / (1 + sigma^2))^2.
     """
     own, partner, others = mean_shares(0.0)
-    assert own > 0.8
-    assert partner < 0.05
+    assert own > 0.6
+    assert partner < 0.1
     own, partner, others = mean_shares(0.99)
     assert partner / own == pytest.approx((0.99 / 1.25) ** 2, abs=0.1)
     assert others < 0.1
