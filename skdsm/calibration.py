@@ -160,7 +160,13 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     @property
     def offset_(self):
-        """Threshold for the present alpha."""
+        """Threshold for the present alpha.
+
+        Returns
+        -------
+        float
+            Score below which rows are outliers.
+        """
         check_is_fitted(self)
         return conformal_threshold(self.calibration_scores_, self.alpha)
 

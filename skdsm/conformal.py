@@ -4,11 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["conformal_p_values", "conformal_threshold"]
+__all__ = ["conformal_p_values", "conformal_threshold", "least_calibration"]
 
 
 def conformal_p_values(scores, calibration_scores, rng=None):
-    """P-values of rows under the hypothesis that they are normal.
+    """Compute p-values of rows, under the hypothesis that they are normal.
 
     If the scores of a row and of the n calibration rows are exchangeable, then
     ``P(p <= alpha) <= alpha`` for every alpha, whatever the detector and however few
@@ -94,7 +94,19 @@ def conformal_threshold(calibration_scores, alpha):
 
 
 def least_calibration(alpha):
-    """Fewest calibration rows with which a p-value can be as small as alpha."""
+    """Count the rows needed to calibrate.
+
+    Parameters
+    ----------
+    alpha : float
+        Rate of false alarms, in (0, 1).
+
+    Returns
+    -------
+    int
+        The fewest with which a p-value can be as small as alpha: ``1 / alpha - 1``,
+        rounded up.
+    """
     return -(-1 // Fraction(alpha).limit_denominator(10**9)) - 1
 
 
