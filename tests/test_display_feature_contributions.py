@@ -87,7 +87,7 @@ def test_cells_are_shares_of_the_row():
     np.testing.assert_allclose(cells(display), expected)
     assert tick_texts(display.ax_.xaxis) == LETTERS
     assert tick_texts(display.ax_.yaxis) == ["0", "1", "2"]
-    assert display.image_.get_clim() == (0, 1)
+    assert display.image_.get_clim() == pytest.approx((0, 0.9))
     assert display.bars_ is None
     assert "share" in display.colorbar_.ax.get_ylabel()
 

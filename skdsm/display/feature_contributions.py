@@ -194,9 +194,9 @@ class FeatureContributionsDisplay:
         largest = np.argsort(-shares.mean(axis=0), kind="stable")[:max_features]
         chosen = np.sort(largest)
         names, cells = self._names(chosen, shares.shape[1]), _merge(shares, chosen)
-        defaults = {"cmap": "Blues", "vmin": 0, "vmax": 1, "aspect": "auto"}
-        if kw and "norm" in kw:
-            defaults = {k: v for k, v in defaults.items() if k not in ("vmin", "vmax")}
+        defaults = {"cmap": "Blues", "vmin": 0, "aspect": "auto"}
+        if kw and "norm" in kw:  # which has limits of its own
+            del defaults["vmin"]
         self.image_ = self.ax_.imshow(cells, **defaults | (kw or {}))
         rows = self.row_names or [str(i) for i in range(len(cells))]
         if len(rows) <= _MOST_NAMES:
