@@ -154,9 +154,6 @@ class DenoisingScoreMatcher(
     offset_ : float
         Threshold: ``decision_function`` is ``score_samples`` minus this.
 
-    ranking_ : str
-        The `ranking` that `offset_` is a threshold of.
-
     loss_ : float
         Final loss: mean over corrupted rows of half the squared distance between the
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
@@ -388,7 +385,7 @@ class DenoisingScoreMatcher(
             offset = tukey_threshold(scores, weight)
         else:
             offset = contamination_threshold(scores, weight, self.contamination)
-        return {"offset_": offset, "ranking_": self.ranking}
+        return {"offset_": offset, "_offset_ranking": self.ranking}
 
     def _rank(self, model, X):
         if self.ranking == "energy":
@@ -491,10 +488,11 @@ class DenoisingScoreMatcher(
             If `ranking` has changed since the threshold was set.
         """
         check_is_fitted(self)
-        if self.ranking != self.ranking_:
+        if self.ranking != self._offset_ranking:
             raise ValueError(
-                f"The threshold offset_ is one of ranking={self.ranking_!r}, but "
-                f"ranking is now {self.ranking!r}. Please call fit_threshold or fit."
+                f"The threshold offset_ is one of ranking={self._offset_ranking!r}, "
+                f"but ranking is now {self.ranking!r}. Please call fit_threshold or "
+                "fit."
             )
         return self.score_samples(X) - self.offset_
 

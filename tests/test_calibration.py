@@ -136,6 +136,21 @@ def test_ties_are_no_outliers():
     np.testing.assert_allclose(conformal.p_values([[0.0], [5.0]]), [31 / 61, 1 / 61])
 
 
+class Rounded(KernelDensity):
+    """Scores of equal rows differ in the last bits, as those of blocks do."""
+
+    def score_samples(self, X):
+        return super().score_samples(X) * (1 + 1e-15 * (len(X) == 1))
+
+
+def test_ties_but_for_rounding_are_no_outliers():
+    X = normal_rows(60)
+    detector = FrozenEstimator(Rounded().fit(X))
+    conformal = ConformalOutlierDetector(detector, alpha=0.2).fit(X)
+    row = X[[np.argsort(conformal.score_samples(X))[11]]]  # the twelfth is the limit
+    assert conformal.predict(row) == [1]
+
+
 @every_detector
 def test_rows_are_as_clear_cut_alone_as_together(detector):
     X = normal_rows(60)
