@@ -350,8 +350,7 @@ class DenoisingScoreMatcher(
         context.call_on_fit_task_begin(**hooks)
 
         with block_map(effective_n_jobs(self.n_jobs)) as map:
-            prepare = map_rows if too_large_to_copy(X) else prepare_rows
-            rows = prepare(X, sample_weight, seed)
+            rows = _prepare(X, sample_weight, seed)
             attributes = partial(self._attributes, rows=rows, levels=levels, map=map)
             result = fit_energy_model(
                 rows,
@@ -402,26 +401,30 @@ class DenoisingScoreMatcher(
         # the threshold is set on rows and parameters as `score_samples` will see them
         model = EnergyModel(parameters, sigma)
         rows = rows.representative()
-        blocks = rows.blocks(self._block_size(rows.X.shape[1]))
-        scores = np.concatenate(
-            list(map(lambda part: self._rank(model, rows.given(part)), blocks))
-        )
         square = np.einsum("ij,ij->i", rows.X, rows.X, dtype=np.float64)
-        weight = np.ones(len(scores)) if rows.weight is None else rows.weight
-        if self.contamination == "auto":
-            offset = tukey_threshold(scores, weight)
-        else:
-            offset = contamination_threshold(scores, weight, self.contamination)
         return {
             "components_": parameters.components,
             "intercept_hidden_": parameters.intercept_hidden,
             "intercept_visible_": parameters.intercept_visible,
             "gains_": parameters.gains,
             "sigma_": sigma,
-            "offset_": offset,
             "location_": np.array(rows.mean, dtype=np.float64),
-            "spread_": float(np.sqrt(np.average(square, weights=weight))),
+            "spread_": float(np.sqrt(np.average(square, weights=rows.weight))),
+            **self._threshold(model, rows, map),
         }
+
+    def _threshold(self, model, rows, map):
+        rows = rows.representative()
+        blocks = rows.blocks(self._block_size(rows.X.shape[1]))
+        scores = np.concatenate(
+            list(map(lambda part: self._rank(model, rows.given(part)), blocks))
+        )
+        weight = np.ones(len(scores)) if rows.weight is None else rows.weight
+        if self.contamination == "auto":
+            offset = tukey_threshold(scores, weight)
+        else:
+            offset = contamination_threshold(scores, weight, self.contamination)
+        return {"offset_": offset, "_offset_ranking": self.ranking}
 
     def _rank(self, model, X):
         if self.ranking == "energy":
@@ -456,6 +459,41 @@ class DenoisingScoreMatcher(
                 list(map(lambda rows: function(model, X[rows]), blocks))
             )
 
+    def fit_threshold(
+        self, X: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Set the threshold anew, by the present `contamination` and `ranking`.
+
+        The model stays as it is. With the rows of the fit this is what another fit
+        would set; rows that were held out are a fairer sample of new ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; None is one each.
+
+        Returns
+        -------
+        self : DenoisingScoreMatcher
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If X, the weights or a parameter are not valid.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        X = check_rows(self, X, reset=False)
+        sample_weight = check_weights(sample_weight, X)
+        rows = _prepare(X, sample_weight, seed=0)
+        with block_map(effective_n_jobs(self.n_jobs)) as map:
+            self.__dict__.update(self._threshold(self._model(), rows, map))
+        return self
+
     def score_samples(self, X: ArrayLike) -> Doubles:
         """Score rows: the higher, the more normal.
 
@@ -484,7 +522,19 @@ class DenoisingScoreMatcher(
         -------
         decision : ndarray of shape (n_samples,), float64
             ``score_samples(X) - offset_``, negative for outliers.
+
+        Raises
+        ------
+        ValueError
+            If `ranking` has changed since the threshold was set.
         """
+        check_is_fitted(self)
+        if self.ranking != self._offset_ranking:
+            raise ValueError(
+                f"The threshold offset_ is one of ranking={self._offset_ranking!r}, "
+                f"but ranking is now {self.ranking!r}. Please call fit_threshold or "
+                "fit."
+            )
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
@@ -663,4 +713,11 @@ class DenoisingScoreMatcher(
                 VersionMismatchWarning,
                 stacklevel=2,
             )
+        if "offset_" in state:  # the first models that were saved did not say which
+            state.setdefault("_offset_ranking", state["ranking"])
         super().__setstate__(state)
+
+
+def _prepare(X, sample_weight, seed):
+    prepare = map_rows if too_large_to_copy(X) else prepare_rows
+    return prepare(X, sample_weight, seed)

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import skdsm.display
 from skdsm.display import (
     EnergyDisplay,
+    FeatureContributionsDisplay,
     LossCurveDisplay,
     SamplesDisplay,
     ScoreDistributionDisplay,
@@ -35,6 +36,7 @@ def from_estimator(display, estimator, X=X, **kwargs):
 
 DISPLAYS = [
     EnergyDisplay,
+    FeatureContributionsDisplay,
     LossCurveDisplay,
     SamplesDisplay,
     ScoreDistributionDisplay,
@@ -42,8 +44,14 @@ DISPLAYS = [
 ]
 WITH_ROWS = [display for display in DISPLAYS if display is not LossCurveDisplay]
 
+# the names at the bars say all there is to say
+WITH_LEGEND = [
+    display for display in DISPLAYS if display is not FeatureContributionsDisplay
+]
+
 every_display = pytest.mark.parametrize("display", DISPLAYS)
 every_display_of_rows = pytest.mark.parametrize("display", WITH_ROWS)
+every_display_with_legend = pytest.mark.parametrize("display", WITH_LEGEND)
 
 
 def model(**parameters):
@@ -94,13 +102,13 @@ def test_a_display_can_be_drawn_again(display, pipeline):
     assert shown.figure_ is not first
 
 
-@every_display
+@every_display_with_legend
 def test_legends_can_be_left_out(display, pipeline):
     assert from_estimator(display, pipeline).legend_ is not None
     assert from_estimator(display, pipeline, legend=False).legend_ is None
 
 
-@every_display
+@every_display_with_legend
 @pytest.mark.parametrize("size", [(4, 3), (8, 6)])
 def test_legends_cover_no_data(display, size, pipeline):
     with plt.rc_context({"figure.figsize": size}):
@@ -216,7 +224,7 @@ def test_constructors_store_what_they_are_given():
 def test_one_feature_is_enough_without_a_plane():
     one = normal_rows(40, 1)
     estimator = Sampler(4, random_state=0).fit(one)
-    for display in (SamplesDisplay, ScoreDistributionDisplay, LossCurveDisplay):
+    for display in set(DISPLAYS) - {EnergyDisplay, ScoreFieldDisplay}:
         from_estimator(display, estimator, one)
     for display in (EnergyDisplay, ScoreFieldDisplay):
         with pytest.raises(ValueError, match="at least two features"):

@@ -164,6 +164,7 @@ def test_fitted_attributes_are_arrays_and_numbers(parameters):
     """Safe persistence needs that."""
     matcher = quick(**parameters).fit(X)
     fitted = {k: v for k, v in vars(matcher).items() if k not in matcher.get_params()}
+    assert fitted.pop("_offset_ranking") == matcher.ranking
     assert set(fitted) == {
         *("components_", "intercept_hidden_", "intercept_visible_", "gains_"),
         *("sigma_", "offset_", "location_", "spread_"),

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from quick_fits import CONFIGURATIONS, normal_rows, quick
+from sklearn.exceptions import NotFittedError
 
 from skdsm.thresholds import contamination_threshold, tukey_threshold
 
@@ -225,3 +226,72 @@ def test_automatic_threshold_counts_repeated_rows(n_copies):
     matcher = quick(contamination="auto").fit(X)
     assert_offset_is_a_fence(matcher, X)
     np.testing.assert_array_equal(matcher.predict(X[-2:]), [-1, -1])
+
+
+# --- Without another fit ---
+
+
+@with_every_model
+def test_threshold_of_the_training_rows_is_that_of_the_fit(parameters):
+    X = normal_rows()
+    matcher = quick(**parameters).fit(X)
+    before = matcher.offset_
+    assert matcher.fit_threshold(X) is matcher
+    assert matcher.offset_ == pytest.approx(before, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"contamination": 0.3},
+        {"contamination": "auto"},
+        {"ranking": "score_norm"},
+        {"ranking": "score_norm", "contamination": 0.3},
+    ],
+    ids=str,
+)
+def test_new_threshold_is_that_of_a_new_fit(changes):
+    X, weight = normal_rows(), np.arange(40) % 3
+    matcher = quick().fit(X, sample_weight=weight).set_params(**changes)
+    matcher.fit_threshold(X, sample_weight=weight)
+    again = quick(**changes).fit(X, sample_weight=weight)
+    assert matcher.offset_ == pytest.approx(again.offset_, rel=1e-12)
+    np.testing.assert_array_equal(matcher.components_, again.components_)
+    np.testing.assert_array_equal(matcher.predict(X), again.predict(X))
+
+
+def test_threshold_of_held_out_rows_cuts_off_their_share():
+    X, held_out = normal_rows(30, 10), normal_rows(100, 10, seed=1)
+    matcher = quick(32, sigma=0.2, contamination=0.05).fit(X)
+    assert (matcher.predict(held_out) == -1).mean() > 0.5  # of an over-fitted model
+    matcher.fit_threshold(held_out)
+    assert (matcher.predict(held_out) == -1).mean() == 0.05
+
+
+def test_threshold_of_another_ranking_is_not_used():
+    X = normal_rows()
+    matcher = quick().fit(X).set_params(ranking="score_norm")
+    for query in (matcher.predict, matcher.decision_function):
+        with pytest.raises(ValueError, match="'energy', but ranking is now 'score_no"):
+            query(X)
+    matcher.score_samples(X)  # needs no threshold
+    matcher.fit_threshold(X)
+    assert (matcher.predict(X) == -1).mean() == 0.1
+    matcher.set_params(ranking="energy")
+    with pytest.raises(ValueError, match="call fit_threshold or fit"):
+        matcher.predict(X)
+
+
+def test_a_bad_threshold_leaves_the_old_one():
+    X = normal_rows()
+    matcher = quick().fit(X)
+    before = matcher.offset_
+    with pytest.raises(ValueError, match="3 features"):
+        matcher.fit_threshold(X[:, :2])
+    with pytest.raises(ValueError, match="'contamination' parameter"):
+        matcher.set_params(contamination=0.9).fit_threshold(X)
+    with pytest.raises(ValueError, match="Negative values"):
+        matcher.set_params(contamination=0.2).fit_threshold(X, sample_weight=-X[:, 0])
+    assert matcher.offset_ == before
+    with pytest.raises(NotFittedError):
+        quick().fit_threshold(X)

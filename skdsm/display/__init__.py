@@ -7,6 +7,7 @@ data. Matplotlib is needed, and imported only when a picture is drawn.
 """
 
 from skdsm.display.energy import EnergyDisplay
+from skdsm.display.feature_contributions import FeatureContributionsDisplay
 from skdsm.display.loss_curve import LossCurveDisplay
 from skdsm.display.samples import SamplesDisplay
 from skdsm.display.score_distribution import ScoreDistributionDisplay
@@ -14,6 +15,7 @@ from skdsm.display.score_field import ScoreFieldDisplay
 
 __all__ = [
     "EnergyDisplay",
+    "FeatureContributionsDisplay",
     "LossCurveDisplay",
     "SamplesDisplay",
     "ScoreDistributionDisplay",

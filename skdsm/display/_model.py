@@ -80,6 +80,27 @@ class PreparedModel(NamedTuple):
             X = steps.transform(X)
         return X
 
+    def prepared_names(self, names):
+        """Name the features that the model sees.
+
+        Parameters
+        ----------
+        names : list of str
+            Names of the features of the data.
+
+        Returns
+        -------
+        list of str
+            Names of what the steps make of them; numbers where a step gives no names.
+        """
+        for steps in self.steps:
+            try:
+                names = steps.get_feature_names_out(np.asarray(names, dtype=object))
+            except AttributeError:  # a step gives no names
+                n_features = self.matcher.n_features_in_
+                return [f"prepared feature {j}" for j in range(n_features)]
+        return [str(name) for name in names]
+
     def restore(self, Z):
         """Bring rows from the frame of the model back into that of the data.
 
