@@ -22,17 +22,21 @@ from sklearn.utils.validation import check_is_fitted
 from skdsm import __version__
 from skdsm._callbacks import FitMonitor
 from skdsm._density import DensityMixin
+from skdsm._inputs import (
+    check_codes,
+    check_rows,
+    check_weights,
+    evaluate_lazily,
+    is_collection,
+    ways_to_train,
+)
 from skdsm._validation import (
     COUNT,
     NON_NEGATIVE,
     POSITIVE,
     Number,
-    check_codes,
     check_noise_levels,
-    check_rows,
-    check_weights,
     fitted_state_kept,
-    too_large_to_copy,
 )
 from skdsm.energy import EnergyModel, Parameters
 from skdsm.exceptions import VersionMismatchWarning
@@ -40,12 +44,33 @@ from skdsm.fitting import Settings, energy_scale, fit_energy_model
 from skdsm.rows import row_blocks
 from skdsm.threads import block_map
 from skdsm.thresholds import contamination_threshold, tukey_threshold
-from skdsm.training_rows import map_rows, prepare_rows
 
 __all__ = ["DenoisingScoreMatcher"]
 
 _BLOCK_ELEMENTS = 2**15  # of a block's hidden codes: they stay in cache
 _FEWEST_BLOCKS = 8  # to start a thread takes longer than to score fewer
+
+
+def _minus_energy(model, X):
+    return -model.energy(X)
+
+
+def _minus_score_norm(model, X):
+    return -model.score_norm(X)
+
+
+_RANKINGS = {"energy": _minus_energy, "score_norm": _minus_score_norm}
+
+
+def _feature_contributions(model, X):
+    psi = model.score(X)
+    psi *= model.sigma / np.sqrt(2)
+    with np.errstate(over="ignore"):  # to infinity, far from the data
+        return np.square(psi, out=psi)
+
+
+def _decode(model, H):
+    return model.parameters.decode(H).astype(H.dtype, copy=False)
 
 
 class DenoisingScoreMatcher(
@@ -315,8 +340,8 @@ class DenoisingScoreMatcher(
         context.call_on_fit_task_begin(**hooks)
 
         with block_map(effective_n_jobs(self.n_jobs)) as map:
-            prepare = map_rows if too_large_to_copy(X) else prepare_rows
-            rows = prepare(X, sample_weight, seed)
+            ways = ways_to_train(X, type(self).__name__)
+            rows = ways.prepare(X, sample_weight, seed)
             attributes = partial(self._attributes, rows=rows, levels=levels, map=map)
             result = fit_energy_model(
                 rows,
@@ -325,6 +350,7 @@ class DenoisingScoreMatcher(
                 start=None if start is None else start.translate(-rows.mean),
                 monitor=FitMonitor(context, hooks, attributes, self.verbose),
                 map=map,
+                risk=ways.risk,
             )
             fitted = attributes(result.parameters)
         if result.message:
@@ -365,11 +391,11 @@ class DenoisingScoreMatcher(
         sigma = energy_scale(parameters, rows, levels)
         parameters = parameters.translate(rows.mean)
         # the threshold is set on rows and parameters as `score_samples` will see them
-        model = EnergyModel(parameters, sigma)
+        model, rank = EnergyModel(parameters, sigma), _RANKINGS[self.ranking]
         rows = rows.representative()
         blocks = rows.blocks(self._block_size(rows.X.shape[1]))
         scores = np.concatenate(
-            list(map(lambda part: self._rank(model, rows.given(part)), blocks))
+            list(map(lambda part: rank(model, rows.given(part)), blocks))
         )
         weight = np.ones(len(scores)) if rows.weight is None else rows.weight
         if self.contamination == "auto":
@@ -384,11 +410,6 @@ class DenoisingScoreMatcher(
             "sigma_": sigma,
             "offset_": offset,
         }
-
-    def _rank(self, model, X):
-        if self.ranking == "energy":
-            return -model.energy(X)
-        return -model.score_norm(X)
 
     def _model(self):
         return EnergyModel(
@@ -408,8 +429,11 @@ class DenoisingScoreMatcher(
         """Apply ``function(model, X)`` to blocks of validated rows."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        model = self._model()
-        blocks = row_blocks(len(X), self._block_size(X.shape[1]))
+        model, block_size = self._model(), self._block_size(X.shape[1])
+        if is_collection(X):
+            function, owner = partial(function, model), type(self).__name__
+            return evaluate_lazily(function, X, block_size, owner)
+        blocks = row_blocks(len(X), block_size)
         n_threads = min(
             effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
         )
@@ -432,7 +456,7 @@ class DenoisingScoreMatcher(
             Minus the energy, which is the log-density up to a constant; or minus the
             norm of the score with ``ranking="score_norm"``.
         """
-        return self._evaluate(self._rank, X)
+        return self._evaluate(_RANKINGS[self.ranking], X)
 
     def decision_function(self, X):
         """Score rows relative to the threshold.
@@ -494,7 +518,11 @@ class DenoisingScoreMatcher(
         """
         check_is_fitted(self)
         H = check_codes(X, len(self.gains_))
-        return self._model().parameters.decode(H).astype(H.dtype, copy=False)
+        decode = partial(_decode, self._model())
+        if is_collection(H):
+            block_size = self._block_size(self.n_features_in_)
+            return evaluate_lazily(decode, H, block_size, type(self).__name__, "H")
+        return decode(H)
 
     def reconstruct(self, X):
         """Denoise rows.
@@ -557,10 +585,7 @@ class DenoisingScoreMatcher(
             ``sigma_^2 psi_i^2 / 2`` for feature i: non-negative, without unit. A row
             sums to ``sigma_^2 |psi|^2 / 2``.
         """
-        psi = self.score_function(X)
-        psi *= self.sigma_ / np.sqrt(2)
-        with np.errstate(over="ignore"):  # to infinity, far from the data
-            return np.square(psi, out=psi)
+        return self._evaluate(_feature_contributions, X)
 
     def score(self, X, y=None):
         """Evaluate how well the model's score fits that of the rows' density.

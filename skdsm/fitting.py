@@ -92,7 +92,9 @@ def energy_scale(parameters, rows, levels):
     return float(np.clip(precision, levels.high**-2.0, levels.low**-2.0) ** -0.5)
 
 
-def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map):
+def fit_energy_model(
+    rows, settings, seed, *, start=None, monitor=None, map=map, risk=EmpiricalRisk
+):
     """Fit the parameters of the energy model.
 
     Parameters
@@ -109,6 +111,8 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
         Follows training.
     map : callable, optional
         Ordered map over independent pieces of work.
+    risk : callable, optional
+        ``risk(rows, settings, seed, map=map)`` is the risk under one draw of noise.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def fit_energy_model(rows, settings, seed, *, start=None, monitor=None, map=map)
 
     def draw(n_rows, n_copies, *key):
         stage = settings._replace(n_corruptions=n_copies)
-        return EmpiricalRisk(rows.head(n_rows), stage, (seed, *key), map=map)
+        return risk(rows.head(n_rows), stage, (seed, *key), map=map)
 
     validation = draw(_VALIDATION_ROWS, settings.n_corruptions, _VALIDATION)
     return train(
