@@ -471,7 +471,7 @@ def add_parts(parts):
 
 def _sample_block(X, weight, *, mean, seed, n_rows):
     rows = leave_rows(X, weight, mean, seed).sample(n_rows)
-    return rows.X, rows.weight
+    return np.ascontiguousarray(rows.X), rows.weight
 
 
 # --- What is asked of dask ---

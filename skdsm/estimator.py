@@ -214,6 +214,10 @@ class DenoisingScoreMatcher(
     scikit-learn's setting ``working_memory``: these stay on disk, and in their order,
     and the threshold is set on a random sample of them.
 
+    Rows may also be a dask array or a dask DataFrame, of which the model depends on the
+    division into blocks, but not on where these are evaluated. Methods that answer for
+    rows then return lazy dask arrays. See :ref:`large_data`.
+
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
     and drawn anew for the next; the first stages see a growing sample of the rows, and
     the last ones a growing number of corrupted copies of them.
@@ -294,13 +298,13 @@ class DenoisingScoreMatcher(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or dask collection of shape (n_samples, n_features)
             Training rows; standardised columns are recommended.
 
         y : Ignored
             Not used, present for API consistency by convention.
 
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like or dask array of shape (n_samples,), default=None
             Weight of each row; None is one each. A row of weight zero is left out.
 
         Returns

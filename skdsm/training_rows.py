@@ -366,7 +366,7 @@ def mean_and_reach(X, weight):
     total, weight_sum, largest = np.zeros(X.shape[1]), 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in row_blocks(len(X), _BLOCK):
-            block = X[rows] - origin
+            block = np.subtract(X[rows], origin, order="C")
             w = np.ones(len(block)) if weight is None else weight[rows]
             total += w @ block
             weight_sum += w.sum()
