@@ -60,7 +60,7 @@ doc: $(VENV)/.extra-doc ## documentation with every example run, in doc/_build/h
 
 # What a script prints is kept: the documentation's page of benchmarks includes it.
 bench: SHELL := bash
-bench: $(VENV)/.extra-plot ## every benchmarks/bench_*.py with its defaults
+bench: $(VENV)/.extra-plot $(VENV)/.extra-dask ## every benchmarks/bench_*.py with its defaults
 	@set -e -o pipefail; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; \
 		MPLBACKEND=Agg $(BIN)/python -u "$$script" $(BENCH_ARGS) \

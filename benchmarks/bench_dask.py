@@ -33,7 +33,7 @@ from skdsm.energy import Parameters
 from skdsm.fitting import Settings
 from skdsm.threads import single_threaded_blas
 
-EVALUATION = "evaluate_block"
+BLOCKS_A_THREAD = 2  # of the extrapolation
 
 
 def generated_rows(n, d, n_blocks):
@@ -120,28 +120,37 @@ def timed(client, risk, parameters, repeats):
 
 
 def split(args):
-    """How the time of an evaluation splits, on each number of workers and threads."""
+    """How the time of an evaluation splits, on each number of workers and threads.
+
+    Returns processor seconds of one row, on one worker of one thread.
+    """
     print(
         f"\nOne evaluation, {args.rows:,d} x {args.features} rows in {args.blocks} "
         f"blocks, {args.components} hidden units, in ms:\n"
         "                                wall time                  processor time\n"
         "workers x threads      all  computing   sending   waiting   workers    client"
     )
+    a_row = []
     for n_workers, n_threads in ((1, 1), (1, 2), (2, 1)):
         with cluster_of(args, n_workers, n_threads) as cluster, Client(cluster) as one:
             X = generated_rows(args.rows, args.features, args.blocks)
             risk, parameters = make_risk(X, args.components)
             times = timed(one, risk, parameters, args.repeats)
         wall, compute, send, workers, here = (1e3 * seconds for seconds in times)
+        a_row.append(times[3] / args.rows)
         print(
             f"{n_workers:7d} x {n_threads:7d} {wall:8.0f} {compute:10.0f} {send:9.1f} "
             f"{wall - compute - send:9.1f} {workers:9.0f} {here:9.1f}",
             flush=True,
         )
+    return a_row[0]
 
 
 def overhead(args):
-    """What an evaluation takes beside the arithmetic."""
+    """What an evaluation takes beside the arithmetic.
+
+    Returns processor seconds of client and scheduler: of an evaluation, and of a block.
+    """
     print(
         "\nAn evaluation of 16 rows a block, on two workers, in ms:\n"
         "                      wall time   processor time\n"
@@ -164,6 +173,33 @@ def overhead(args):
     for name, seconds in zip(("wall", "client's processor"), spent, strict=True):
         slope, constant = np.polyfit(n_blocks, seconds, 1)
         print(f"{name} time: {constant:.1f} ms + {slope:.2f} ms a block")
+    return 1e-3 * constant, 1e-3 * slope
+
+
+def extrapolate(args, a_row, constant, a_block):
+    """What more workers would give, on paper.
+
+    The arithmetic is divided among them; client and scheduler are one, and do their
+    part for one block after the other.
+    """
+    print(
+        f"\nExtrapolated, not measured: a_row n / w + constant + a_block k w for w "
+        f"threads of k = {BLOCKS_A_THREAD} blocks,\nwith a_row = {1e6 * a_row:.2f} us, "
+        f"constant = {1e3 * constant:.0f} ms, a_block = {1e3 * a_block:.2f} ms; "
+        f"{args.components} hidden units, {args.features} features\n"
+        "         rows    threads   an evaluation   speed-up    efficiency"
+    )
+    for n in (20_000_000, 1_000_000_000):
+        threads = [1, 10, 100, 1000]
+        threads.append(round((a_row * n / (a_block * BLOCKS_A_THREAD)) ** 0.5))
+        w = np.array(threads)
+        seconds = a_row * n / w + constant + a_block * BLOCKS_A_THREAD * w
+        for count, time_of, gain in zip(w, seconds, seconds[0] / seconds, strict=True):
+            print(
+                f"{n:13,d} {count:10,d} {time_of:13.2f} s {gain:10.1f} "
+                f"{100 * gain / count:11.0f} %"
+                + (" fastest" if count == threads[-1] else "")
+            )
 
 
 class PeakMemory:
@@ -247,8 +283,7 @@ def main():
     if args.fit:
         fit(args)
     else:
-        split(args)
-        overhead(args)
+        extrapolate(args, split(args), *overhead(args))
 
 
 if __name__ == "__main__":

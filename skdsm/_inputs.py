@@ -1,6 +1,7 @@
 """What the estimator is given: arrays, or collections of dask."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -70,12 +71,11 @@ def check_rows(estimator, X, *, reset):
     """
     if not is_collection(X):
         return _validation.check_rows(estimator, X, reset=reset)
-    owner = type(estimator).__name__
-    names = getattr(X, "_meta", None)  # an empty DataFrame, if X is of such
-    X = _float_blocks(X, owner, "X")
-    named = names if hasattr(names, "columns") else np.empty((1, X.shape[1]))
+    rows = _float_blocks(X, type(estimator).__name__, "X")
+    meta = X._meta  # of a dask DataFrame, an empty DataFrame
+    named = meta if hasattr(meta, "columns") else np.empty((1, rows.shape[1]))
     validate_data(estimator, named, skip_check_array=True, reset=reset)
-    return X
+    return rows
 
 
 def check_weights(sample_weight, X):
@@ -148,8 +148,8 @@ def check_codes(H, n_components):
 
 
 class _Ways(NamedTuple):
-    prepare: object
-    risk: object
+    prepare: Callable
+    risk: Callable
 
 
 def ways_to_train(X, owner):
@@ -200,17 +200,16 @@ def evaluate_lazily(function, X, block_size, owner, name="X"):
         The function's values; lazy.
     """
     probe = function(np.zeros((1, X.shape[1]), X.dtype))
-    shape = {"drop_axis": 1} if probe.ndim == 1 else {"chunks": _columns(X, probe)}
+    if probe.ndim == 1:
+        shape = {"drop_axis": 1}
+    else:
+        shape = {"chunks": (X.chunks[0], (probe.shape[1],))}
     return X.map_blocks(
         partial(_evaluate_block, function, block_size, owner, name),
         dtype=probe.dtype,
         meta=np.empty((0,) * probe.ndim, probe.dtype),
         **shape,
     )
-
-
-def _columns(X, probe):
-    return X.chunks[0], (probe.shape[1],)
 
 
 def _has_cluster():
@@ -244,7 +243,7 @@ def _float_blocks(X, owner, name):
             f"{name} is a dask array of {type(X._meta).__name__}. Please convert its "
             "blocks to NumPy arrays."
         )
-    shape = tuple(min(n, 1) if n == n else 1 for n in X.shape)
+    shape = tuple(1 if np.isnan(n) else min(n, 1) for n in X.shape)
     dtype = check_array(
         _numbers(np.zeros(shape, X.dtype), name),
         dtype=[np.float64, np.float32],

@@ -290,11 +290,8 @@ def distribute_rows(X, sample_weight, seed, *, check, persist):
     ValueError
         If there are no rows, the weights are another number, or all of them are zero.
     """
-    X = _sized(X.persist() if persist else X)
-    rows = _even_blocks(X)
-    if rows is not X and persist:
-        rows = rows.persist()
-    X = rows
+    keep = _persist if persist else _leave
+    X = keep(_even_blocks(_sized(keep(X))))
     weight = None
     if sample_weight is not None:
         weight = _sized(sample_weight)
@@ -302,9 +299,7 @@ def distribute_rows(X, sample_weight, seed, *, check, persist):
             raise ValueError(
                 f"sample_weight.shape == {weight.shape}, expected {X.shape[:1]}!"
             )
-        weight = weight.rechunk(X.chunks[:1])
-        if persist:
-            weight = weight.persist()
+        weight = keep(weight.rechunk(X.chunks[:1]))
     blocks = _delayed_blocks(X), _delayed_blocks(weight, X.numblocks[0])
     summaries = _compute(
         _task(summarise_block, check=check)(*block)
@@ -321,9 +316,7 @@ def distribute_rows(X, sample_weight, seed, *, check, persist):
     exponent = max(summaries[index].exponent for index in used)
     if weight is not None:
         # as `scale_weights` does for rows in one place
-        weight = weight.map_blocks(np.ldexp, -exponent, dtype=np.float64)
-        if persist:
-            weight = weight.persist()
+        weight = keep(weight.map_blocks(np.ldexp, -exponent, dtype=np.float64))
         blocks = blocks[0], _delayed_blocks(weight)
     mean = _overall_mean([summaries[index] for index in used], exponent, X)
     states = np.random.SeedSequence(seed).generate_state(len(summaries), np.uint64)
@@ -497,6 +490,14 @@ def _compute(tasks):
 
     # single tasks on blocks: there is nothing to rewrite
     return dask.compute(*tasks, optimize_graph=False)
+
+
+def _persist(array):
+    return array.persist()
+
+
+def _leave(array):
+    return array
 
 
 def _delayed_blocks(array, n_blocks=None):

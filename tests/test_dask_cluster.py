@@ -15,6 +15,9 @@ from skdsm._inputs import _has_cluster
 
 SHAPE, N_BLOCKS = (6000, 3), 6
 
+# which is meant
+pytestmark = pytest.mark.filterwarnings("ignore:Training did not converge")
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -58,7 +61,7 @@ def rows():
 
 
 def fit(X, callback=None):
-    matcher = quick(n_corruptions=1, tol=1.0)
+    matcher = quick(max_iter=33)  # a stage of 30 iterations, and the next
     if callback is not None:
         matcher.set_callbacks(callback)
     return matcher.fit(X)
@@ -97,7 +100,7 @@ def test_workers_fit_the_model_of_one_process(client, here):
     assert _has_cluster()
     counted = AtIteration(-1, None)
     assert_same_model(fit(rows(), counted), here)
-    assert counted.count == here.n_iter_
+    assert counted.count == here.n_iter_ == 33
 
 
 def test_where_blocks_run_changes_no_bit(client, here):
@@ -107,7 +110,8 @@ def test_where_blocks_run_changes_no_bit(client, here):
         alone = rows().persist(optimize_graph=False)
     assert_same_model(fit(alone), here)
     dealt = [
-        client.persist(rows().blocks[i], workers=workers[i % 2]) for i in range(N_BLOCKS)
+        client.persist(rows().blocks[i], workers=workers[i % 2])
+        for i in range(N_BLOCKS)
     ]
     assert_same_model(fit(da.concatenate(dealt)), here)
 
@@ -118,7 +122,6 @@ def test_a_killed_worker_does_not_change_the_fit(client, here, number):
     before = client.run(os.getpid)
     victim = min(before.values())
     killer = AtIteration(number, lambda: os.kill(victim, signal.SIGKILL))
-    assert here.n_iter_ > number
     assert_same_model(fit(rows(), killer), here)
     client.wait_for_workers(2)
     assert victim not in client.run(os.getpid).values()
