@@ -47,7 +47,7 @@ def frame(X=X, npartitions=4):
 
 def short(**parameters):
     """A fit of few stages."""
-    return quick(tol=1.0, **parameters)
+    return quick(tol=1.0, n_corruptions=1, **parameters)
 
 
 class Counting:
@@ -174,6 +174,12 @@ def matcher():
     return quick(gains="learned", sigma=(0.3, 1.0)).fit(X)
 
 
+@pytest.fixture(scope="module")
+def named():
+    with dask.config.set(scheduler="synchronous"):
+        return short().fit(frame())
+
+
 @pytest.mark.parametrize("query", LAZY)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_queries_are_lazy_and_right(matcher, query, dtype):
@@ -192,8 +198,7 @@ def test_queries_are_lazy_and_right(matcher, query, dtype):
 
 
 @pytest.mark.parametrize("query", LAZY)
-def test_queries_take_frames_and_unknown_sizes(matcher, query):
-    named = short().fit(frame())
+def test_queries_take_frames_and_unknown_sizes(matcher, named, query):
     expected = getattr(named, query)(frame().compute())
     actual = getattr(named, query)(frame())
     assert isinstance(actual, da.Array)
@@ -258,13 +263,12 @@ def test_later_changes_do_not_change_what_was_asked(matcher):
 # --- Names ---
 
 
-def test_names_of_columns_are_kept_and_compared():
-    matcher = short().fit(frame())
-    assert list(matcher.feature_names_in_) == ["column 0", "column 1", "column 2"]
+def test_names_of_columns_are_kept_and_compared(named):
+    assert list(named.feature_names_in_) == ["column 0", "column 1", "column 2"]
     with pytest.raises(ValueError, match="feature names should match"):
-        matcher.predict(frame()[["column 1", "column 0", "column 2"]])
+        named.predict(frame()[["column 1", "column 0", "column 2"]])
     with pytest.warns(UserWarning, match="does not have valid feature names"):
-        matcher.predict(array())
+        named.predict(array())
     assert not hasattr(short().fit(array()), "feature_names_in_")
 
 
