@@ -78,7 +78,7 @@ package: $(VENV)/.extra-release ## sdist and wheel in dist/, checked, and the wh
 # What a script prints is kept: the documentation's page of benchmarks includes it. A
 # script that prints nothing, for want of data, leaves the last results where they are.
 bench: SHELL := bash
-bench: $(VENV)/.extra-plot ## every benchmarks/bench_*.py with its defaults
+bench: $(VENV)/.extra-plot $(VENV)/.extra-dask ## every benchmarks/bench_*.py with its defaults
 	@set -e -o pipefail; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; \
 		printed=$$(mktemp); \

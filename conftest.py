@@ -20,6 +20,12 @@ hypothesis.settings.load_profile("untimed")
 
 # Optional package: the files that need it, or the tests, as FILE::TEST.
 NEEDS = {
+    "dask": [
+        "doc/user_guide/large_data.rst",
+        "tests/test_dask_cluster.py",
+        "tests/test_dask_input.py",
+        "tests/test_distributed.py",
+    ],
     "arviz_stats": [
         "doc/user_guide/density.rst",
         "tests/test_chains.py",

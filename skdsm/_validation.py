@@ -21,6 +21,7 @@ __all__ = [
     "check_rows",
     "check_weights",
     "fitted_state_kept",
+    "numbers_only",
     "too_large_to_copy",
 ]
 
@@ -117,14 +118,14 @@ def check_rows(estimator, X, *, reset):
     TypeError
         If X is sparse, or holds dates or structures.
     """
-    with _numbers_only(X, "X") as X:
+    with numbers_only(X, "X") as X:
         return validate_data(
             estimator, X, dtype=[np.float64, np.float32], order="C", reset=reset
         )
 
 
 @contextmanager
-def _numbers_only(X, name):
+def numbers_only(X, name):
     """Refuse what NumPy would convert to floats without a word, or with a strange one.
 
     Yields X, as an array if it was a list.
@@ -212,7 +213,7 @@ def check_codes(H, n_components):
     ValueError
         If H is not finite, not numeric, or has another number of columns.
     """
-    with _numbers_only(H, "H") as H:
+    with numbers_only(H, "H") as H:
         H = check_array(H, dtype=[np.float64, np.float32], input_name="H")
     if H.shape[1] != n_components:
         raise ValueError(
@@ -243,7 +244,7 @@ def check_weights(sample_weight, X):
     """
     if sample_weight is None:
         return None
-    with _numbers_only(sample_weight, "sample_weight") as sample_weight:
+    with numbers_only(sample_weight, "sample_weight") as sample_weight:
         return _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )

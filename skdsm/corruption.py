@@ -145,7 +145,7 @@ class Corruption(NamedTuple):
         return operation(X, self.noise[copy, rows], out=out), self.variance[copy, rows]
 
 
-def draw_corruption(shape, levels, n_copies, seed, dtype):
+def draw_corruption(shape, levels, n_copies, seed, dtype, bank_elements=None):
     """Draw the noise for some rows.
 
     Parameters
@@ -161,6 +161,8 @@ def draw_corruption(shape, levels, n_copies, seed, dtype):
         Names the draw: the same seed gives the same noise.
     dtype : dtype
         Either float32 or float64.
+    bank_elements : int, optional
+        Normal numbers to draw, at most; where that leaves room for the smallest bank.
 
     Returns
     -------
@@ -168,7 +170,8 @@ def draw_corruption(shape, levels, n_copies, seed, dtype):
         The draw.
     """
     n, d = shape
-    n_bank = min(n, max(FEWEST_BANK_ROWS, _BANK_ELEMENTS // (n_copies * d)))
+    n_elements = _BANK_ELEMENTS if bank_elements is None else bank_elements
+    n_bank = min(n, max(FEWEST_BANK_ROWS, n_elements // (n_copies * d)))
     sequence = np.random.SeedSequence((*seed, 0))
     rng = np.random.Generator(np.random.SFC64(sequence))
     noise = rng.standard_normal((n_copies, n_bank, d), dtype=dtype)

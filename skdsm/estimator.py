@@ -25,26 +25,29 @@ from sklearn.utils.validation import check_is_fitted
 from skdsm import __version__
 from skdsm._callbacks import FitMonitor
 from skdsm._density import DensityMixin
+from skdsm._inputs import (
+    check_codes,
+    check_rows,
+    check_weights,
+    evaluate_lazily,
+    is_collection,
+    ways_to_train,
+)
 from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm._validation import (
     COUNT,
     NON_NEGATIVE,
     POSITIVE,
     Number,
-    check_codes,
     check_noise_levels,
-    check_rows,
-    check_weights,
     fitted_state_kept,
-    too_large_to_copy,
 )
 from skdsm.energy import EnergyModel, Parameters
 from skdsm.exceptions import VersionMismatchWarning
-from skdsm.fitting import Settings, energy_scale, fit_energy_model
+from skdsm.fitting import Parts, Settings, energy_scale, fit_energy_model
 from skdsm.rows import row_blocks
 from skdsm.threads import block_map
 from skdsm.thresholds import contamination_threshold, tukey_threshold
-from skdsm.training_rows import map_rows, prepare_rows
 
 __all__ = ["DenoisingScoreMatcher"]
 
@@ -60,6 +63,28 @@ def _as_fit(fit: _Fit) -> _Fit:
         _fit_context(prefer_skip_nested_validation=True)(fit)
     )
     return decorated
+
+
+def _minus_energy(model, X):
+    return -model.energy(X)
+
+
+def _minus_score_norm(model, X):
+    return -model.score_norm(X)
+
+
+_RANKINGS = {"energy": _minus_energy, "score_norm": _minus_score_norm}
+
+
+def _feature_contributions(model, X):
+    psi = model.score(X)
+    psi *= model.sigma / np.sqrt(2)
+    with np.errstate(over="ignore"):  # to infinity, far from the data
+        return np.square(psi, out=psi)
+
+
+def _decode(model, H):
+    return model.parameters.decode(H).astype(H.dtype, copy=False)
 
 
 class DenoisingScoreMatcher(
@@ -210,6 +235,10 @@ class DenoisingScoreMatcher(
     scikit-learn's setting ``working_memory``: these stay on disk, and in their order,
     and the threshold is set on a random sample of them.
 
+    Rows may also be a dask array or a dask DataFrame, of which the model depends on the
+    division into blocks, but not on where these are evaluated. Methods that answer for
+    rows then return lazy dask arrays. See :ref:`large_data`.
+
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
     and drawn anew for the next; the first stages see a growing sample of the rows, and
     the last ones a growing number of corrupted copies of them.
@@ -304,13 +333,13 @@ class DenoisingScoreMatcher(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or dask collection of shape (n_samples, n_features)
             Training rows; standardised columns are recommended.
 
         y : Ignored
             Not used, present for API consistency by convention.
 
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like or dask array of shape (n_samples,), default=None
             Weight of each row; None is one each. A row of weight zero is left out.
 
         Returns
@@ -350,7 +379,8 @@ class DenoisingScoreMatcher(
         context.call_on_fit_task_begin(**hooks)
 
         with block_map(effective_n_jobs(self.n_jobs)) as map:
-            rows = _prepare(X, sample_weight, seed)
+            ways = ways_to_train(X, type(self).__name__)
+            rows = ways.prepare(X, sample_weight, seed)
             attributes = partial(self._attributes, rows=rows, levels=levels, map=map)
             result = fit_energy_model(
                 rows,
@@ -359,6 +389,7 @@ class DenoisingScoreMatcher(
                 start=None if start is None else start.translate(-rows.mean),
                 monitor=FitMonitor(context, hooks, attributes, self.verbose),
                 map=map,
+                parts=Parts(risk=ways.risk),
             )
             fitted = attributes(result.parameters)
         if result.message:
@@ -414,10 +445,10 @@ class DenoisingScoreMatcher(
         }
 
     def _threshold(self, model, rows, map):
-        rows = rows.representative()
+        rows, rank = rows.representative(), _RANKINGS[self.ranking]
         blocks = rows.blocks(self._block_size(rows.X.shape[1]))
         scores = np.concatenate(
-            list(map(lambda part: self._rank(model, rows.given(part)), blocks))
+            list(map(lambda part: rank(model, rows.given(part)), blocks))
         )
         weight = np.ones(len(scores)) if rows.weight is None else rows.weight
         if self.contamination == "auto":
@@ -425,11 +456,6 @@ class DenoisingScoreMatcher(
         else:
             offset = contamination_threshold(scores, weight, self.contamination)
         return {"offset_": offset, "_offset_ranking": self.ranking}
-
-    def _rank(self, model, X):
-        if self.ranking == "energy":
-            return -model.energy(X)
-        return -model.score_norm(X)
 
     def _model(self):
         return EnergyModel(
@@ -449,8 +475,11 @@ class DenoisingScoreMatcher(
         """Apply ``function(model, X)`` to blocks of validated rows."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        model = self._model()
-        blocks = row_blocks(len(X), self._block_size(X.shape[1]))
+        model, block_size = self._model(), self._block_size(X.shape[1])
+        if is_collection(X):
+            function, owner = partial(function, model), type(self).__name__
+            return evaluate_lazily(function, X, block_size, owner)
+        blocks = row_blocks(len(X), block_size)
         n_threads = min(
             effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
         )
@@ -489,7 +518,7 @@ class DenoisingScoreMatcher(
         self._validate_params()
         X = check_rows(self, X, reset=False)
         sample_weight = check_weights(sample_weight, X)
-        rows = _prepare(X, sample_weight, seed=0)
+        rows = ways_to_train(X, type(self).__name__).prepare(X, sample_weight, seed=0)
         with block_map(effective_n_jobs(self.n_jobs)) as map:
             self.__dict__.update(self._threshold(self._model(), rows, map))
         return self
@@ -508,7 +537,7 @@ class DenoisingScoreMatcher(
             Minus the energy, which is the log-density up to a constant; or minus the
             norm of the score with ``ranking="score_norm"``.
         """
-        return self._evaluate(self._rank, X)
+        return self._evaluate(_RANKINGS[self.ranking], X)
 
     def decision_function(self, X: ArrayLike) -> Doubles:
         """Score rows relative to the threshold.
@@ -582,7 +611,11 @@ class DenoisingScoreMatcher(
         """
         check_is_fitted(self)
         H = check_codes(X, len(self.gains_))
-        return self._model().parameters.decode(H).astype(H.dtype, copy=False)
+        decode = partial(_decode, self._model())
+        if is_collection(H):
+            block_size = self._block_size(self.n_features_in_)
+            return evaluate_lazily(decode, H, block_size, type(self).__name__, "H")
+        return decode(H)
 
     def reconstruct(self, X: ArrayLike) -> Floats:
         """Denoise rows.
@@ -645,10 +678,7 @@ class DenoisingScoreMatcher(
             ``sigma_^2 psi_i^2 / 2`` for feature i: non-negative, without unit. A row
             sums to ``sigma_^2 |psi|^2 / 2``.
         """
-        psi = self.score_function(X)
-        psi *= self.sigma_ / np.sqrt(2)
-        with np.errstate(over="ignore"):  # to infinity, far from the data
-            return np.square(psi, out=psi)
+        return self._evaluate(_feature_contributions, X)
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Evaluate how well the model's score fits that of the rows' density.
@@ -716,8 +746,3 @@ class DenoisingScoreMatcher(
         if "offset_" in state:  # the first models that were saved did not say which
             state.setdefault("_offset_ranking", state["ranking"])
         super().__setstate__(state)
-
-
-def _prepare(X, sample_weight, seed):
-    prepare = map_rows if too_large_to_copy(X) else prepare_rows
-    return prepare(X, sample_weight, seed)

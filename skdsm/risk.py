@@ -49,9 +49,16 @@ class EmpiricalRisk:
         Names the draw of noise.
     map : callable, optional
         Ordered map over independent pieces of work.
+    bank_elements : int, optional
+        Size of the bank of noise, see `draw_corruption`.
+
+    Attributes
+    ----------
+    total : float
+        Weight of all corrupted rows.
     """
 
-    def __init__(self, rows, settings, seed, map=map):
+    def __init__(self, rows, settings, seed, map=map, bank_elements=None):
         self._rows = rows
         self._map = map
         self._implicit = settings.objective == "ism"
@@ -62,7 +69,12 @@ class EmpiricalRisk:
         blocks = rows.blocks(n_chunk)
         n_rows = sum(block.stop - block.start for block in blocks)
         self._corruption = draw_corruption(
-            (n_rows, d), settings.levels, settings.n_corruptions, seed, rows.X.dtype
+            (n_rows, d),
+            settings.levels,
+            settings.n_corruptions,
+            seed,
+            rows.X.dtype,
+            bank_elements,
         )
         starts, signs = self._corruption.place(n_rows, blocks)
         chunks = [
@@ -74,9 +86,9 @@ class EmpiricalRisk:
         per_lane = -(-len(chunks) // n_lanes)
         self._lanes = [chunks[part] for part in row_blocks(len(chunks), per_lane)]
         if rows.weight is None:
-            self._total = n_rows * settings.n_corruptions
+            self.total = n_rows * settings.n_corruptions
         else:
-            self._total = settings.n_corruptions * sum(
+            self.total = settings.n_corruptions * sum(
                 rows.weight[block].sum() for block in blocks
             )
         self._kernel_shape = min(n_chunk, n_rows), m, d, rows.X.dtype
@@ -104,10 +116,10 @@ class EmpiricalRisk:
             value += more
             for block, addend in zip(gradient, part, strict=True):
                 block += addend
-        gradient = Parameters(*(block / self._total for block in gradient))
+        gradient = Parameters(*(block / self.total for block in gradient))
         W = parameters.components
         gradient.components[:] += self._alpha * W
-        value = value / self._total + self._constant
+        value = value / self.total + self._constant
         return value + 0.5 * self._alpha * np.vdot(W, W), gradient
 
     def _sum(self, parameters, lane):
@@ -145,7 +157,7 @@ class EmpiricalRisk:
                 variance = self._corruption.variance[copy, rows].astype(np.float64)
                 w = self._rows.weight
                 total += variance.sum() if w is None else variance @ w[block]
-        return -0.5 * self._rows.X.shape[1] * total / self._total
+        return -0.5 * self._rows.X.shape[1] * total / self.total
 
     def sample(self, n_rows):
         """First corrupted rows, in double precision.

@@ -7,7 +7,15 @@ import numpy as np
 from skdsm.exceptions import NonFiniteError
 from skdsm.rows import canonical_rows, row_blocks, scale_weights
 
-__all__ = ["MappedRows", "TrainingRows", "map_rows", "prepare_rows"]
+__all__ = [
+    "MappedRows",
+    "TrainingRows",
+    "check_reach",
+    "leave_rows",
+    "map_rows",
+    "mean_and_reach",
+    "prepare_rows",
+]
 
 _FEWEST_ROWS = 256  # below this, rows are repeated: their noise is not
 _BLOCK = 4096
@@ -159,7 +167,7 @@ class MappedRows(NamedTuple):
         TrainingRows or MappedRows
             Single rows copied to memory; whole blocks, if that would be too many.
         """
-        return self._part(n_rows, slice(max(1, n_rows // _BLOCK)))
+        return self._part(n_rows, self.whole_blocks(n_rows))
 
     def tail(self, n_rows):
         """Take a random sample that shares few rows with any `head`, if there are many.
@@ -174,14 +182,30 @@ class MappedRows(NamedTuple):
         TrainingRows or MappedRows
             Single rows copied to memory; whole blocks, if that would be too many.
         """
-        return self._part(n_rows, slice(-max(1, n_rows // _BLOCK), None))
+        last = self.order[-max(1, n_rows // _BLOCK) :]
+        return self._part(n_rows, self._replace(order=last))
 
-    def _part(self, n_rows, blocks):
+    def _part(self, n_rows, whole_blocks):
         if n_rows >= len(self.X):
             return self
         if n_rows * self.X[:1].nbytes <= _GATHERED_BYTES:
             return self.sample(n_rows)
-        return self._replace(order=self.order[blocks])
+        return whole_blocks
+
+    def whole_blocks(self, n_rows):
+        """Take a random sample of blocks, and copy nothing.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows at most, unless one block has more.
+
+        Returns
+        -------
+        MappedRows
+            The first blocks.
+        """
+        return self._replace(order=self.order[: max(1, n_rows // _BLOCK)])
 
     def sample(self, n_rows):
         """Copy a random sample of single rows to memory.
@@ -253,7 +277,7 @@ class MappedRows(NamedTuple):
         ndarray of shape (n_rows, d)
             Centred rows, copied.
         """
-        X = np.empty_like(self.X[rows], subok=False)
+        X = np.empty(self.X[rows].shape, self.X.dtype)
         return np.subtract(self.X[rows], self.mean, out=X, casting="same_kind")
 
 
@@ -283,7 +307,8 @@ def prepare_rows(X, sample_weight, seed):
         If squared distances between the rows overflow.
     """
     X, weight = canonical_rows(X, sample_weight, seed)
-    mean = _mean(X, weight)
+    mean, reach = mean_and_reach(X, weight)
+    check_reach(reach, X)
     with np.errstate(over="ignore"):
         np.subtract(X, mean, out=X, casting="same_kind")
     share = weight / weight.sum()
@@ -322,27 +347,84 @@ def map_rows(X, sample_weight, seed):
         If squared distances between the rows overflow.
     """
     weight = None if sample_weight is None else scale_weights(sample_weight)
+    mean, reach = mean_and_reach(X, weight)
+    check_reach(reach, X)
+    return leave_rows(X, weight, mean, seed)
+
+
+def leave_rows(X, weight, mean, seed):
+    """Set up rows whose mean is known, where they are.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d), float32 or float64
+        Rows; finite.
+    weight : ndarray of shape (n_samples,) or None
+        Non-negative weights of at most one.
+    mean : ndarray of shape (d,), float64
+        What to subtract.
+    seed : int
+        Which random order of the blocks.
+
+    Returns
+    -------
+    MappedRows
+        The rows to train on.
+    """
     n_blocks = -(-len(X) // _BLOCK)
     order = np.random.default_rng(seed).permutation(n_blocks)
     if weight is not None:
         in_use = np.add.reduceat(weight, _BLOCK * np.arange(n_blocks)) > 0
         order = order[in_use[order]]
-    return MappedRows(X, weight, _mean(X, weight), order, seed)
+    return MappedRows(X, weight, mean, order, seed)
 
 
-def _mean(X, weight):
-    """Weighted mean in double precision; checks that squared distances are finite."""
+def mean_and_reach(X, weight):
+    """Weighted mean, and how far the rows are apart.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d), float32 or float64
+        Rows; finite.
+    weight : ndarray of shape (n_samples,) or None
+        Non-negative weights of at most one, not all zero.
+
+    Returns
+    -------
+    mean : ndarray of shape (d,), float64
+        The mean, in double precision.
+    reach : float
+        Largest distance of a coordinate from that of the first row.
+    """
     # relative to a row, so that the mean of far-away rows has its digits
     origin = X[0].astype(np.float64)
     total, weight_sum, largest = np.zeros(X.shape[1]), 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in row_blocks(len(X), _BLOCK):
-            block = X[rows] - origin
+            block = np.subtract(X[rows], origin, order="C")
             w = np.ones(len(block)) if weight is None else weight[rows]
             total += w @ block
             weight_sum += w.sum()
             largest = max(largest, np.abs(block).max())
-        size = X.dtype.type(2 * largest)
+        return origin + total / weight_sum, largest
+
+
+def check_reach(reach, X):
+    """Check that a sum of squared distances between rows does not overflow.
+
+    Parameters
+    ----------
+    reach : float
+        Largest distance of a coordinate from that of one row.
+    X : array of shape (n_samples, d)
+        The rows, of which only the shape and the type are looked at.
+
+    Raises
+    ------
+    NonFiniteError
+        If it overflows in the type of the rows.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = X.dtype.type(2 * reach)
         if not np.isfinite(size * size * X.dtype.type(X.size)):
             raise NonFiniteError("A sum of squared distances between rows of X")
-    return origin + total / weight_sum

@@ -37,9 +37,9 @@ def prepared(monkeypatch):
     """Record which way rows were prepared."""
     record = []
     for name in ["map_rows", "prepare_rows"]:
-        prepare = getattr(skdsm.estimator, name)
+        prepare = getattr(skdsm._inputs, name)
         monkeypatch.setattr(
-            skdsm.estimator,
+            skdsm._inputs,
             name,
             lambda *args, name=name, prepare=prepare: (
                 record.append(name) or prepare(*args)
