@@ -558,11 +558,12 @@ class DenoisingScoreMatcher(
             If `ranking` has changed since the threshold was set.
         """
         check_is_fitted(self)
-        if self.ranking != self._offset_ranking:
+        # a model that another hand has put together does not say
+        ranking = getattr(self, "_offset_ranking", self.ranking)
+        if self.ranking != ranking:
             raise ValueError(
-                f"The threshold offset_ is one of ranking={self._offset_ranking!r}, "
-                f"but ranking is now {self.ranking!r}. Please call fit_threshold or "
-                "fit."
+                f"The threshold offset_ is one of ranking={ranking!r}, but ranking is "
+                f"now {self.ranking!r}. Please call fit_threshold or fit."
             )
         return self.score_samples(X) - self.offset_
 
@@ -743,6 +744,4 @@ class DenoisingScoreMatcher(
                 VersionMismatchWarning,
                 stacklevel=2,
             )
-        if "offset_" in state:  # the first models that were saved did not say which
-            state.setdefault("_offset_ranking", state["ranking"])
         super().__setstate__(state)

@@ -16,7 +16,6 @@ from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import OneClassSVM
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdsm.calibration import ConformalOutlierDetector
 
@@ -33,16 +32,6 @@ DETECTORS = [
 every_detector = pytest.mark.parametrize(
     "detector", DETECTORS, ids=lambda detector: type(detector).__name__
 )
-
-
-@parametrize_with_checks(
-    [
-        ConformalOutlierDetector(EllipticEnvelope(random_state=0), alpha=0.3),
-        ConformalOutlierDetector(quick(), alpha=0.3, random_state=0),
-    ]
-)
-def test_sklearn_contract(estimator, check):
-    check(estimator)
 
 
 @every_detector

@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest import SkipTest
 
 import pytest
+from sklearn.covariance import EllipticEnvelope
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
     check_get_feature_names_out_error,
@@ -26,6 +27,7 @@ from sklearn.utils.estimator_checks import (
 
 import skdsm
 from skdsm import DenoisingScoreMatcher
+from skdsm.calibration import ConformalOutlierDetector
 
 # random_state is left to the checks, which set it where they need it. Not among them:
 # warm_start=True, as several checks compare a first fit with a second.
@@ -35,6 +37,13 @@ ESTIMATORS = [
     DenoisingScoreMatcher(4, objective="ism"),
     DenoisingScoreMatcher(4, ranking="score_norm", contamination="auto"),
     DenoisingScoreMatcher(4, alpha=0.01, n_corruptions=1, n_jobs=2),
+]
+
+CALIBRATED = [
+    ConformalOutlierDetector(EllipticEnvelope(random_state=0), alpha=0.3),
+    ConformalOutlierDetector(
+        DenoisingScoreMatcher(4, random_state=0), alpha=0.3, random_state=0
+    ),
 ]
 
 # scikit-learn runs these on its own estimators only
@@ -66,7 +75,7 @@ def run(check, *arguments):
 
 def run_array_api_checks():
     """Body of the subprocess: print one line for each check that passed."""
-    for estimator in ESTIMATORS:
+    for estimator in ESTIMATORS + CALIBRATED:
         for _, check in estimator_checks_generator(estimator):
             if name_of(check) == "check_array_api_input":
                 check(estimator)
@@ -87,7 +96,7 @@ def array_api_checks_output():
     )
 
 
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS + CALIBRATED)
 def test_check_passes(estimator, check):
     if name_of(check) == "check_array_api_input":
         process = array_api_checks_output()

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skdsm.fitting
 from skdsm.energy import EnergyModel, Parameters
+from skdsm.risk import EmpiricalRisk
 
 SIGMA = 0.5
 
@@ -124,12 +125,12 @@ def test_errors_of_the_denoiser_average_out(name):
 def test_every_stage_and_the_validation_meet_noise_of_their_own(monkeypatch):
     draws = []
 
-    class RecordedRisk(skdsm.fitting.EmpiricalRisk):
+    class RecordedRisk(EmpiricalRisk):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
             draws.append(self.sample(1)[0][0])  # the first corrupted row
 
-    monkeypatch.setattr(skdsm.fitting, "EmpiricalRisk", RecordedRisk)
+    monkeypatch.setattr("skdsm._inputs.EmpiricalRisk", RecordedRisk)
     matcher = quick(8).fit(DATA["blobs"][0])
     assert len(draws) == 1 + len(matcher.stage_ends_) > 3
     assert len(np.unique(draws, axis=0)) == len(draws)

@@ -1,10 +1,18 @@
 """What each feature contributes to the anomaly of rows."""
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdsm._typing import ArrayLike, Floats, Options
 from skdsm.display._model import PreparedModel, Table
 from skdsm.display._style import BLUE, new_axes, with_defaults
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["FeatureContributionsDisplay"]
 
@@ -68,13 +76,27 @@ class FeatureContributionsDisplay:
     'feature 2'
     """
 
-    def __init__(self, *, contributions, feature_names, row_names=None):
+    def __init__(
+        self,
+        *,
+        contributions: Floats,
+        feature_names: Sequence[str],
+        row_names: Sequence[str] | None = None,
+    ) -> None:
         self.contributions = contributions
         self.feature_names = feature_names
         self.row_names = row_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, row_names=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        *,
+        row_names: Sequence[Any] | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Evaluate the contributions to rows, and draw them.
 
         Parameters
@@ -113,16 +135,26 @@ class FeatureContributionsDisplay:
         model = PreparedModel.of(estimator)
         table = Table.of(X, model)
         contributions = model.matcher.feature_contributions(model.prepare(X))
-        if row_names is None:
-            row_names = X.index if hasattr(X, "iloc") else range(len(contributions))
+        names: Iterable[Any] = range(len(contributions))
+        if row_names is not None:
+            names = row_names
+        elif hasattr(X, "iloc"):
+            names = getattr(X, "index")  # noqa: B009  # mypy knows no pandas
         display = cls(
             contributions=contributions,
             feature_names=model.prepared_names(table.names),
-            row_names=[str(name) for name in row_names],
+            row_names=[str(name) for name in names],
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, max_features=12, bar_kw=None, image_kw=None):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        max_features: int = 12,
+        bar_kw: Options | None = None,
+        image_kw: Options | None = None,
+    ) -> Self:
         """Draw the contributions.
 
         Parameters
