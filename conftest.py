@@ -5,6 +5,7 @@ with --without-extras (`make test-minimal`) must have none, which proves that th
 optional, and leaves out what is listed here.
 """
 
+import os
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +15,11 @@ import pytest
 
 ROOT = Path(__file__).parent
 
-# A machine that is busy is no failure.
-hypothesis.settings.register_profile("untimed", deadline=None)
+# A machine that is busy is no failure; and continuous integration, of all places, is not
+# where new counterexamples should be looked for.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, derandomize="CI" in os.environ
+)
 hypothesis.settings.load_profile("untimed")
 
 # Optional package: the files that need it, or the tests, as FILE::TEST.

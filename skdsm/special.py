@@ -1,7 +1,7 @@
 """The elementwise functions of the model, in their fast and stable forms.
 
-``scipy.special.expit`` and ``numpy.logaddexp`` are several times slower than these:
-NumPy's ``tanh`` and ``exp`` are vectorised, they are not.
+``scipy.special.expit``, ``numpy.logaddexp`` and ``numpy.log1p`` are several times slower
+than these: NumPy's ``tanh``, ``exp`` and ``log`` are vectorised, they are not.
 """
 
 import numpy as np
@@ -94,6 +94,14 @@ def softplus(u):
     tail = np.abs(u)
     np.negative(tail, out=tail)
     np.exp(tail, out=tail)
-    np.log1p(tail, out=tail)
+    # log1p(e) without numpy.log1p, which is not vectorised: log(w) for w = 1 + e, plus
+    # what the rounding of w has lost, (e - (w - 1)) / w
+    w = tail + 1
+    lost = w - 1
+    np.subtract(tail, lost, out=lost)
+    lost /= w
+    np.log(w, out=tail)
+    tail += lost
     tail += np.maximum(u, 0)
+    return tail
     return tail

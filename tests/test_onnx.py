@@ -53,10 +53,11 @@ def made_up(parameters, sigma, X, ranking="energy"):
     return matcher
 
 
-def rounding(matcher, X, eps):
+def rounding(matcher, X, eps, scaled):
     """Bounds of the rounding errors of (score_samples, hidden), for double rows X.
 
-    They hold for each of two evaluations; so twice as much for their difference.
+    They hold for each of two evaluations; so twice as much for their difference. Rows
+    that were `scaled` have errors of their own, which c does not share.
     """
     W, b, c, g = matcher._model().parameters
     m, d = W.shape
@@ -65,7 +66,7 @@ def rounding(matcher, X, eps):
     d_bias = eps * np.abs(bias)
     d_bias += (d + 2) * np.finfo(float).eps * (np.abs(b) + np.abs(W) @ np.abs(c))
     U = Z @ W.T + bias
-    dZ = 3 * eps * np.abs(Z)
+    dZ = 3 * eps * np.abs(Z) + scaled * eps * np.abs(X)
     dU = (d + 3) * eps * (np.abs(Z) @ np.abs(W).T + np.abs(bias)) + d_bias
     dU += dZ @ np.abs(W).T
     H = logistic(U)
@@ -85,7 +86,9 @@ def rounding(matcher, X, eps):
 def assert_agrees(outputs, model, matcher, X, inner):
     """Compare all outputs with scikit-learn's; `inner`: what the matcher sees of X."""
     eps = np.finfo(X.dtype).eps
-    d_score, d_hidden = rounding(matcher, np.asarray(inner, np.float64), eps)
+    d_score, d_hidden = rounding(
+        matcher, np.asarray(inner, np.float64), eps, scaled=inner is not X
+    )
     scores, decision = model.score_samples(X), model.decision_function(X)
     d_score = 2 * d_score + 2 * eps * np.abs(scores)
     d_decision = d_score + 2 * eps * (abs(matcher.offset_) + np.abs(decision))
