@@ -15,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parent
 
-# A machine that is busy is no failure; and continuous integration, of all places, is not
-# where new counterexamples should be looked for.
+# A machine that is busy is no failure; and continuous integration is not the place to
+# look for new counterexamples.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, derandomize="CI" in os.environ
 )

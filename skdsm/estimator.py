@@ -51,8 +51,10 @@ from skdsm.thresholds import contamination_threshold, tukey_threshold
 
 __all__ = ["DenoisingScoreMatcher"]
 
-_BLOCK_ELEMENTS = 2**15  # of a block's hidden codes: they stay in cache
-_FEWEST_BLOCKS = 8  # to start a thread takes longer than to score fewer
+# Of a block's hidden codes. With fewer, some twenty calls of NumPy a block take longer
+# than the arithmetic, and threads wait for each other; with more, it leaves the cache.
+_BLOCK_ELEMENTS = 2**17
+_FEWEST_BLOCKS = 4  # to start a thread takes longer than to score fewer
 
 _Fit = TypeVar("_Fit", bound=Callable[..., Any])
 

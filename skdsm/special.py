@@ -1,7 +1,7 @@
 """The elementwise functions of the model, in their fast and stable forms.
 
-``scipy.special.expit``, ``numpy.logaddexp`` and ``numpy.log1p`` are several times slower
-than these: NumPy's ``tanh``, ``exp`` and ``log`` are vectorised, they are not.
+``scipy.special.expit``, ``numpy.logaddexp`` and ``numpy.log1p`` are several times
+slower than these: NumPy's ``tanh``, ``exp`` and ``log`` are vectorised, they are not.
 """
 
 import numpy as np
@@ -89,7 +89,7 @@ def softplus(u):
     Returns
     -------
     ndarray
-        ``max(u, 0) + log1p(exp(-|u|))``: no overflow, and exact in both tails.
+        ``max(u, 0) + log(1 + exp(-|u|))``: no overflow, and accurate in both tails.
     """
     tail = np.abs(u)
     np.negative(tail, out=tail)
