@@ -40,6 +40,7 @@ NEEDS = {
         "doc/user_guide/displays.rst",
         "skdsm/display/*.py",
         "tests/test_display*.py",
+        "tests/test_ranking_benchmark.py::test_script_writes_tables_and_a_diagram",
     ],
     "rich": ["tests/test_callbacks.py::test_progress_bar*"],
     "skl2onnx": [
