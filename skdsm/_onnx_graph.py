@@ -9,6 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
+from skdsm.landmarks import ROUNDING
+from skdsm.rows import centre_rows
+
 __all__ = ["RANKINGS", "OnnxEnergyModel"]
 
 
@@ -62,12 +65,15 @@ class OnnxEnergyModel:
 
     @cached_property
     def centred(self):
-        """Rows in the frame centred at c, bounded as `EnergyModel.centre` does.
+        """Rows in the frame centred at c."""
+        return self._centre(self._parameters.intercept_visible)
+
+    def _centre(self, c):
+        """Rows in the frame centred at c, bounded as `centre_rows` does.
 
         In single precision c is subtracted in two parts, of which the first is c
         rounded: far from zero one part alone would displace all rows by its rounding.
         """
-        c = self._parameters.intercept_visible
         rounded = self._constant(c)
         Z = self.node("Sub", self._X, rounded)
         rest = c - rounded.astype(np.float64)
@@ -97,6 +103,11 @@ class OnnxEnergyModel:
         decoded = self.node("MatMul", self.hidden, decoder)
         return self.node("Sub", decoded, self.centred)
 
+    @cached_property
+    def residual_square(self):
+        """``|r(x) - x|^2``."""
+        return self._square_norm(self.residual)
+
     def softplus(self, U):
         """``max(u, 0) + log(1 + exp(-|u|))``.
 
@@ -120,16 +131,99 @@ class OnnxEnergyModel:
     @cached_property
     def score_norm(self):
         """``|r(x) - x| / sigma^2``."""
-        length = self.node("Sqrt", self._square_norm(self.residual))
+        length = self.node("Sqrt", self.residual_square)
         return self.node("Div", length, self._sigma**2)
 
-    def _square_norm(self, Z):
+    def squared_distance(self, landmarks):
+        """Soft minimum of the squared distances: `Landmarks.squared_distance`.
+
+        Parameters
+        ----------
+        landmarks : Landmarks
+            Rows that were kept.
+
+        Returns
+        -------
+        node
+            Squared distances, of shape (n_samples,).
+        """
+        node, eps = self.node, float(np.finfo(self._dtype).eps)
+        rate = 0.5 / landmarks.bandwidth**2
+        origin, weight = landmarks.origin, landmarks.weight
+        Z = self._centre(origin)
+        L = centre_rows(landmarks.X.astype(self._dtype), origin)
+        length = np.einsum("ij,ij->i", L, L)
+        z = self._square_norm(Z, keepdims=1)
+        distance = node("Add", node("Gemm", Z, -2 * L, length, transB=1), z)
+        distance = node("Relu", distance)
+        total = node("Mul", z, 0.0)
+        if len(weight) > 1:
+            limit = ROUNDING * eps * eps * (origin @ origin)
+            limit = node("Add", node("Mul", z, 2 * ROUNDING * eps), limit)
+            is_landmark = node("LessOrEqual", self._least(distance), limit)
+            nearest = node("ArgMin", distance, axis=1, keepdims=1)
+            column = node("Equal", nearest, np.arange(len(weight))[np.newaxis])
+            column = node("And", is_landmark, column)
+            rest = landmarks.weight_without_one()
+            with np.errstate(divide="ignore"):
+                farther = -np.log(rest / weight) / rate
+            # what is added to zero need not be infinite
+            farther = np.minimum(farther, np.finfo(self._dtype).max / 8)
+            distance = node("Add", distance, node("Where", column, farther, 0.0))
+            less = node("Where", column, rest - weight, 0.0)
+            total = node("MatMul", less, np.ones((len(weight), 1)))
+        total = node("Add", total, weight.sum())
+        least = self._least(distance)
+        kernel = node("Exp", node("Mul", node("Sub", distance, least), -rate))
+        share = node("Div", node("MatMul", kernel, weight[:, np.newaxis]), total)
+        share = node("Clip", share, float(np.finfo(self._dtype).tiny), 1.0)
+        distance = node("Sub", least, node("Mul", node("Log", share), 1 / rate))
+        return node("Squeeze", distance, np.array([1]))
+
+    def combined(self, landmarks, scales):
+        """``-log(1 + a / a_0) - log(1 + b / b_0)``: `rankings.combined_ranking`.
+
+        Parameters
+        ----------
+        landmarks : Landmarks
+            Rows that were kept.
+        scales : ndarray of shape (2,)
+            Typical distances a_0 and b_0.
+
+        Returns
+        -------
+        node
+            Scores, of shape (n_samples,).
+        """
+        terms = [
+            self.node(
+                "Sub",
+                np.log(scale),
+                self.node("Log", self.node("Add", distance, scale)),
+            )
+            for distance, scale in zip(
+                (self.residual_square, self.squared_distance(landmarks)),
+                scales,
+                strict=True,
+            )
+        ]
+        return self.node("Add", *terms)
+
+    def _least(self, distance):
+        # there is no wrapper of ReduceMin for all versions
+        negative = self.node("Neg", distance)
+        most = self.node("ReduceMaxApi18", negative, axes=[1], keepdims=1)
+        return self.node("Neg", most)
+
+    def _square_norm(self, Z, keepdims=0):
         # the axis became an input in version 18; this wrapper of skl2onnx hides that
-        return self.node("ReduceSumSquareApi18", Z, axes=[1], keepdims=0)
+        return self.node("ReduceSumSquareApi18", Z, axes=[1], keepdims=keepdims)
 
 
-# What `score_samples` returns, by the estimator's parameter `ranking`.
+# What `score_samples` returns, by the estimator's parameter `ranking`; scales and
+# landmarks are those of `rankings.combined_ranking`, or None.
 RANKINGS = {
-    "energy": lambda model: model.node("Neg", model.energy),
-    "score_norm": lambda model: model.node("Neg", model.score_norm),
+    "energy": lambda model, landmarks, scales: model.node("Neg", model.energy),
+    "score_norm": lambda model, landmarks, scales: model.node("Neg", model.score_norm),
+    "combined": lambda model, landmarks, scales: model.combined(landmarks, scales),
 }

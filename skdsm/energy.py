@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdsm.rows import centre_rows
 from skdsm.special import logistic, softplus
 
 __all__ = ["EnergyModel", "Parameters"]
@@ -163,14 +164,7 @@ class EnergyModel:  # numpydoc ignore=PR02
         ndarray of shape (n_samples, d)
             ``x - c``, bounded.
         """
-        limit = np.sqrt(np.finfo(X.dtype).max / (4 * X.shape[1]))
-        Z = np.empty_like(X, order="C")
-        # subtract in double precision, round once: c need not be a float32
-        with np.errstate(over="ignore"):
-            np.subtract(
-                X, self.parameters.intercept_visible, out=Z, casting="same_kind"
-            )
-        return np.clip(Z, -limit, limit, out=Z)
+        return centre_rows(X, self.parameters.intercept_visible)
 
     def _preactivation(self, Z):
         """W z + (b + W c): u in the centred frame."""
@@ -274,6 +268,22 @@ class EnergyModel:  # numpydoc ignore=PR02
         H *= 1 - H
         return (H @ (g * np.einsum("ij,ij->i", W, W)) - W.shape[1]) / self.sigma**2
 
+    def residual_square(self, X):
+        """Squared distance to the reconstruction, ``|r(x) - x|^2``.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Squared distances, in squared units of the data.
+        """
+        residual, _ = self._residual(self.centre(X))
+        return np.einsum("ij,ij->i", residual, residual, dtype=np.float64)
+
     def score_norm(self, X):
         """Length of the score, ``|psi(x)|``.
 
@@ -287,9 +297,7 @@ class EnergyModel:  # numpydoc ignore=PR02
         ndarray of shape (n_samples,), float64
             Norms, in inverse units of the data.
         """
-        residual, _ = self._residual(self.centre(X))
-        square = np.einsum("ij,ij->i", residual, residual, dtype=np.float64)
-        return np.sqrt(square) / self.sigma**2
+        return np.sqrt(self.residual_square(X)) / self.sigma**2
 
     def implicit_loss(self, X):
         """Implicit score matching loss of each row, ``|psi|^2 / 2 + div psi``.

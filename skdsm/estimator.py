@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
-    OutlierMixin,
     TransformerMixin,
     _fit_context,
 )
@@ -25,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdsm import __version__
 from skdsm._callbacks import FitMonitor
 from skdsm._density import DensityMixin
+from skdsm._detection import LANDMARK_ATTRIBUTES, DetectionMixin, fitted_model
 from skdsm._inputs import (
     check_codes,
     check_rows,
@@ -42,18 +42,14 @@ from skdsm._validation import (
     check_noise_levels,
     fitted_state_kept,
 )
-from skdsm.energy import EnergyModel, Parameters
+from skdsm.energy import EnergyModel
 from skdsm.exceptions import VersionMismatchWarning
 from skdsm.fitting import Parts, Settings, energy_scale, fit_energy_model
 from skdsm.rows import row_blocks
 from skdsm.threads import block_map
-from skdsm.thresholds import contamination_threshold, tukey_threshold
 
 __all__ = ["DenoisingScoreMatcher"]
 
-# Of a block's hidden codes. With fewer, some twenty calls of NumPy a block take longer
-# than the arithmetic, and threads wait for each other; with more, it leaves the cache.
-_BLOCK_ELEMENTS = 2**17
 _FEWEST_BLOCKS = 4  # to start a thread takes longer than to score fewer
 
 _Fit = TypeVar("_Fit", bound=Callable[..., Any])
@@ -65,17 +61,6 @@ def _as_fit(fit: _Fit) -> _Fit:
         _fit_context(prefer_skip_nested_validation=True)(fit)
     )
     return decorated
-
-
-def _minus_energy(model, X):
-    return -model.energy(X)
-
-
-def _minus_score_norm(model, X):
-    return -model.score_norm(X)
-
-
-_RANKINGS = {"energy": _minus_energy, "score_norm": _minus_score_norm}
 
 
 def _feature_contributions(model, X):
@@ -92,7 +77,7 @@ def _decode(model, H):
 class DenoisingScoreMatcher(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    OutlierMixin,
+    DetectionMixin,
     DensityMixin,
     CallbackSupportMixin,
     BaseEstimator,
@@ -149,9 +134,23 @@ class DenoisingScoreMatcher(
         distance from that of doing nothing, whichever is less. Else the next stage has
         twice the corrupted copies, and after the last doubling training ends.
 
-    ranking : {"energy", "score_norm"}, default="energy"
+    ranking : {"energy", "score_norm", "combined"}, default="energy"
         What `score_samples` returns: "energy" for minus the energy, "score_norm" for
-        minus the length of the score vector.
+        minus the length of the score vector. With "combined", some training rows are
+        kept, and it is ``-log(1 + a / a_0) - log(1 + b / b_0)``: a is the squared
+        distance of a row to its reconstruction, b the soft minimum of its squared
+        distances to the rows kept, and their scales are the medians of these rows.
+
+    n_landmarks : int, default=2000
+        Number of training rows that ``ranking="combined"`` keeps, at most: a random
+        sample.
+
+    support_fraction : float or None, default=None
+        Share of the training rows, by weight, that the model is fitted to, in
+        (0.5, 1]; None is all of them. With less than one, the fit is done three times,
+        and twice the rows with the lowest scores are left out of the next one: the
+        concentration steps of :class:`~sklearn.covariance.MinCovDet`. For training rows
+        with anomalies among them.
 
     contamination : float or "auto", default=0.1
         Share of the training rows, by weight, that lies below the threshold `offset_`,
@@ -194,6 +193,20 @@ class DenoisingScoreMatcher(
 
     offset_ : float
         Threshold: ``decision_function`` is ``score_samples`` minus this.
+
+    landmarks_ : ndarray of shape (n_kept, `n_features_in_`)
+        Training rows that were kept. Only if fitted with ``ranking="combined"``, as the
+        next three.
+
+    landmark_weight_ : ndarray of shape (n_kept,)
+        Their weights.
+
+    bandwidth_ : float
+        Bandwidth of the soft minimum of the distances to them, in the units of X:
+        `sigma`, or the geometric mean of its range.
+
+    ranking_scales_ : ndarray of shape (2,)
+        Medians a_0 and b_0 of the two squared distances over them.
 
     location_ : ndarray of shape (`n_features_in_`,)
         Mean of the training rows.
@@ -286,7 +299,9 @@ class DenoisingScoreMatcher(
         "alpha": [NON_NEGATIVE],
         "max_iter": [COUNT],
         "tol": [NON_NEGATIVE],
-        "ranking": [StrOptions({"energy", "score_norm"})],
+        "ranking": [StrOptions({"energy", "score_norm", "combined"})],
+        "n_landmarks": [COUNT],
+        "support_fraction": [None, Number(Real, 0.5, 1, closed="right")],
         "contamination": [Number(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
         "warm_start": ["boolean"],
         "n_jobs": [None, Integral],
@@ -305,7 +320,9 @@ class DenoisingScoreMatcher(
         alpha: float = 0.0,
         max_iter: int = 1000,
         tol: float = 3e-3,
-        ranking: Literal["energy", "score_norm"] = "energy",
+        ranking: Literal["energy", "score_norm", "combined"] = "energy",
+        n_landmarks: int = 2000,
+        support_fraction: float | None = None,
         contamination: float | Literal["auto"] = 0.1,
         warm_start: bool = False,
         n_jobs: int | None = None,
@@ -321,6 +338,8 @@ class DenoisingScoreMatcher(
         self.max_iter = max_iter
         self.tol = tol
         self.ranking = ranking
+        self.n_landmarks = n_landmarks
+        self.support_fraction = support_fraction
         self.contamination = contamination
         self.warm_start = warm_start
         self.n_jobs = n_jobs
@@ -362,6 +381,7 @@ class DenoisingScoreMatcher(
     def _fit(self, X, y, sample_weight):
         levels = check_noise_levels(self.sigma, type(self).__name__)
         X = check_rows(self, X, reset=True)
+        n_fits = self._n_fits(X)
         sample_weight = check_weights(sample_weight, X)
         start = self._previous_parameters(X.shape[1])
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -382,18 +402,27 @@ class DenoisingScoreMatcher(
 
         with block_map(effective_n_jobs(self.n_jobs)) as map:
             ways = ways_to_train(X, type(self).__name__)
-            rows = ways.prepare(X, sample_weight, seed)
-            attributes = partial(self._attributes, rows=rows, levels=levels, map=map)
-            result = fit_energy_model(
-                rows,
-                settings,
-                seed,
-                start=None if start is None else start.translate(-rows.mean),
-                monitor=FitMonitor(context, hooks, attributes, self.verbose),
-                map=map,
-                parts=Parts(risk=ways.risk),
-            )
-            fitted = attributes(result.parameters)
+            all_rows = rows = ways.prepare(X, sample_weight, seed)
+            for step in reversed(range(n_fits)):
+                attributes = partial(
+                    self._attributes,
+                    rows=rows,
+                    levels=levels,
+                    all_rows=all_rows,
+                    map=map,
+                )
+                result = fit_energy_model(
+                    rows,
+                    settings,
+                    seed,
+                    start=None if start is None else start.translate(-rows.mean),
+                    monitor=FitMonitor(context, hooks, attributes, self.verbose),
+                    map=map,
+                    parts=Parts(risk=ways.risk),
+                )
+                fitted = attributes(result.parameters)
+                if step:
+                    rows = self._concentrated(all_rows, fitted, map)
         if result.message:
             warnings.warn(
                 f"Training did not converge: {result.message}. Consider scaling the "
@@ -409,7 +438,8 @@ class DenoisingScoreMatcher(
         }
         context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
         # all at once and last: a fit that fails leaves nothing behind
-        vars(self).pop("_log_partition", None)
+        for name in ("_log_partition", *LANDMARK_ATTRIBUTES):
+            vars(self).pop(name, None)
         vars(self).update(fitted)
 
     def _previous_parameters(self, n_features):
@@ -427,57 +457,32 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, parameters, *, rows, levels, map):
+    def _attributes(self, parameters, *, rows, levels, all_rows, map):
         """Fitted attributes that follow from parameters in the frame of the rows."""
         sigma = energy_scale(parameters, rows, levels)
         parameters = parameters.translate(rows.mean)
-        # the threshold is set on rows and parameters as `score_samples` will see them
-        model = EnergyModel(parameters, sigma)
-        rows = rows.representative()
-        square = np.einsum("ij,ij->i", rows.X, rows.X, dtype=np.float64)
-        return {
+        sample = rows.representative()
+        square = np.einsum("ij,ij->i", sample.X, sample.X, dtype=np.float64)
+        fitted = {
             "components_": parameters.components,
             "intercept_hidden_": parameters.intercept_hidden,
             "intercept_visible_": parameters.intercept_visible,
             "gains_": parameters.gains,
             "sigma_": sigma,
             "location_": np.array(rows.mean, dtype=np.float64),
-            "spread_": float(np.sqrt(np.average(square, weights=rows.weight))),
-            **self._threshold(model, rows, map),
+            "spread_": float(np.sqrt(np.average(square, weights=sample.weight))),
         }
-
-    def _threshold(self, model, rows, map):
-        rows, rank = rows.representative(), _RANKINGS[self.ranking]
-        blocks = rows.blocks(self._block_size(rows.X.shape[1]))
-        scores = np.concatenate(
-            list(map(lambda part: rank(model, rows.given(part)), blocks))
-        )
-        weight = np.ones(len(scores)) if rows.weight is None else rows.weight
-        if self.contamination == "auto":
-            offset = tukey_threshold(scores, weight)
-        else:
-            offset = contamination_threshold(scores, weight, self.contamination)
-        return {"offset_": offset, "_offset_ranking": self.ranking}
+        fitted |= self._landmarks(sample, fitted, levels)
+        return fitted | self._threshold(all_rows, fitted, map)
 
     def _model(self):
-        return EnergyModel(
-            Parameters(
-                self.components_,
-                self.intercept_hidden_,
-                self.intercept_visible_,
-                self.gains_,
-            ),
-            self.sigma_,
-        )
-
-    def _block_size(self, n_features):
-        return max(1, _BLOCK_ELEMENTS // max(self.n_components, n_features))
+        return fitted_model(vars(self))
 
     def _evaluate(self, function, X):
         """Apply ``function(model, X)`` to blocks of validated rows."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        model, block_size = self._model(), self._block_size(X.shape[1])
+        model, block_size = self._model(), self._block_size(vars(self))
         if is_collection(X):
             function, owner = partial(function, model), type(self).__name__
             return evaluate_lazily(function, X, block_size, owner)
@@ -489,100 +494,6 @@ class DenoisingScoreMatcher(
             return np.concatenate(
                 list(map(lambda rows: function(model, X[rows]), blocks))
             )
-
-    def fit_threshold(
-        self, X: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Set the threshold anew, by the present `contamination` and `ranking`.
-
-        The model stays as it is. With the rows of the fit this is what another fit
-        would set; rows that were held out are a fairer sample of new ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row; None is one each.
-
-        Returns
-        -------
-        self : DenoisingScoreMatcher
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If X, the weights or a parameter are not valid.
-        """
-        check_is_fitted(self)
-        self._validate_params()
-        X = check_rows(self, X, reset=False)
-        sample_weight = check_weights(sample_weight, X)
-        rows = ways_to_train(X, type(self).__name__).prepare(X, sample_weight, seed=0)
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
-            self.__dict__.update(self._threshold(self._model(), rows, map))
-        return self
-
-    def score_samples(self, X: ArrayLike) -> Doubles:
-        """Score rows: the higher, the more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float64
-            Minus the energy, which is the log-density up to a constant; or minus the
-            norm of the score with ``ranking="score_norm"``.
-        """
-        return self._evaluate(_RANKINGS[self.ranking], X)
-
-    def decision_function(self, X: ArrayLike) -> Doubles:
-        """Score rows relative to the threshold.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,), float64
-            ``score_samples(X) - offset_``, negative for outliers.
-
-        Raises
-        ------
-        ValueError
-            If `ranking` has changed since the threshold was set.
-        """
-        check_is_fitted(self)
-        # a model that another hand has put together does not say
-        ranking = getattr(self, "_offset_ranking", self.ranking)
-        if self.ranking != ranking:
-            raise ValueError(
-                f"The threshold offset_ is one of ranking={ranking!r}, but ranking is "
-                f"now {self.ranking!r}. Please call fit_threshold or fit."
-            )
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Tell inliers from outliers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        is_inlier : ndarray of shape (n_samples,), int
-            1 where ``decision_function`` is at least zero, otherwise -1.
-        """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def transform(self, X: ArrayLike) -> Floats:
         """Encode rows.
@@ -616,7 +527,7 @@ class DenoisingScoreMatcher(
         H = check_codes(X, len(self.gains_))
         decode = partial(_decode, self._model())
         if is_collection(H):
-            block_size = self._block_size(self.n_features_in_)
+            block_size = self._block_size(vars(self))
             return evaluate_lazily(decode, H, block_size, type(self).__name__, "H")
         return decode(H)
 

@@ -213,7 +213,7 @@ def _convert(scope, operator, container):
     ]
     X = OnnxConcat(*columns, axis=1, op_version=opset)
     graph = OnnxEnergyModel(matcher._model(), X, guess_numpy_type(kind), opset)
-    scores = RANKINGS[matcher.ranking](graph)
+    scores = RANKINGS[matcher.ranking](graph, *matcher._landmarks_and_scales())
     decision = graph.node("Sub", scores, matcher.offset_)
     is_inlier = graph.node("GreaterOrEqual", decision, 0.0)
     nodes = {

@@ -7,7 +7,7 @@ one form before any noise is drawn; the fitted models are then equal bit for bit
 
 import numpy as np
 
-__all__ = ["canonical_rows", "hash_rows", "row_blocks", "scale_weights"]
+__all__ = ["canonical_rows", "centre_rows", "hash_rows", "row_blocks", "scale_weights"]
 
 
 def row_blocks(n_rows, size):
@@ -26,6 +26,32 @@ def row_blocks(n_rows, size):
         Blocks that cover ``range(n_rows)`` in order.
     """
     return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
+
+
+def centre_rows(X, origin):
+    """Move rows to the frame of another origin.
+
+    Coordinates so far out that a squared distance would overflow are put where it just
+    does not.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d)
+        Rows.
+    origin : ndarray of shape (d,), float64
+        The origin.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, d)
+        ``x - origin``, bounded, in the type of X.
+    """
+    limit = np.sqrt(np.finfo(X.dtype).max / (4 * X.shape[1]))
+    Z = np.empty_like(X, order="C")
+    # subtract in double precision, round once: the origin need not be a float32
+    with np.errstate(over="ignore"):
+        np.subtract(X, origin, out=Z, casting="same_kind")
+    return np.clip(Z, -limit, limit, out=Z)
 
 
 def scale_weights(sample_weight):

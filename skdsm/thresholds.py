@@ -1,8 +1,13 @@
-"""Where to cut scores into inliers and outliers."""
+"""Where to cut scores into inliers and outliers, and rows into kept and left out."""
 
 import numpy as np
 
-__all__ = ["contamination_threshold", "tukey_threshold"]
+__all__ = [
+    "contamination_threshold",
+    "highest_scores",
+    "tukey_threshold",
+    "weighted_quantile",
+]
 
 _TIE = 1e-9  # scores closer than this, relative to their range, are one score
 
@@ -55,9 +60,54 @@ def tukey_threshold(scores, sample_weight):
         ``q1 - 1.5 (q3 - q1)`` with the weighted quartiles q1 and q3 (Tukey 1977), and
         below all scores if the quartiles coincide with the lowest.
     """
-    order = np.argsort(scores, kind="stable")
-    scores, weight = scores[order], sample_weight[order]
-    position = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
-    q1, q3 = np.interp([0.25, 0.75], position, scores)
+    q1, q3 = weighted_quantile(scores, sample_weight, [0.25, 0.75])
     margin = max(1.5 * (q3 - q1), _TIE * max(abs(q1), np.finfo(float).tiny))
     return float(q1 - margin)
+
+
+def highest_scores(scores, weight, fraction):
+    """Tell the rows with the highest scores.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+        Scores, higher for more normal rows.
+    weight : ndarray of shape (n_samples,)
+        Weights, not all zero.
+    fraction : float
+        Share of the weight they are to have, at least, in (0, 1].
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), bool
+        Which rows: all that tie with the last one too.
+    """
+    order = np.argsort(-scores, kind="stable")
+    weight_above = np.cumsum(weight[order])
+    last = np.searchsorted(weight_above, (1 - _TIE) * fraction * weight_above[-1])
+    used = scores[weight > 0]
+    spread = max(np.ptp(used), np.abs(used).max())
+    return scores >= scores[order[last]] - _TIE * spread
+
+
+def weighted_quantile(values, weight, q):
+    """Quantiles of weighted values, between which it is interpolated.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+        Values.
+    weight : ndarray of shape (n_samples,)
+        Positive weights.
+    q : float or list of float
+        Shares of the weight, in [0, 1].
+
+    Returns
+    -------
+    float or ndarray
+        The quantiles.
+    """
+    order = np.argsort(values, kind="stable")
+    values, weight = values[order], weight[order]
+    position = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
+    return np.interp(q, position, values)

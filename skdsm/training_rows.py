@@ -130,6 +130,24 @@ class TrainingRows(NamedTuple):
         """
         return (self.X[rows] + self.mean).astype(self.X.dtype, copy=False)
 
+    def keep(self, kept):
+        """Leave rows out.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (n_samples,), bool
+            Which rows stay.
+
+        Returns
+        -------
+        TrainingRows
+            These rows, of weighted mean zero.
+        """
+        X, weight = self.X[kept], None if self.weight is None else self.weight[kept]
+        shift = np.average(X.astype(np.float64), axis=0, weights=weight)
+        np.subtract(X, shift, out=X, casting="same_kind")
+        return TrainingRows(X, weight, self.mean + shift)
+
 
 class MappedRows(NamedTuple):
     """Training rows left where they are, in blocks of random order.
@@ -279,6 +297,37 @@ class MappedRows(NamedTuple):
         """
         X = np.empty(self.X[rows].shape, self.X.dtype)
         return np.subtract(self.X[rows], self.mean, out=X, casting="same_kind")
+
+    def given(self, rows):
+        """Read a block as it was given.
+
+        Parameters
+        ----------
+        rows : slice
+            Which rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, d)
+            Rows, copied.
+        """
+        return np.array(self.X[rows])
+
+    def keep(self, kept):
+        """Leave rows out.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (n_samples,), bool
+            Which rows stay.
+
+        Returns
+        -------
+        MappedRows
+            The same rows, of which some have no weight.
+        """
+        weight = np.where(kept, 1.0 if self.weight is None else self.weight, 0.0)
+        return map_rows(self.X, weight, self.seed)
 
 
 def prepare_rows(X, sample_weight, seed):

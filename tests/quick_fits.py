@@ -23,6 +23,12 @@ CONFIGURATIONS = {
         "ranking": "score_norm",
         "contamination": "auto",
     },
+    "combined ranking": {
+        "ranking": "combined",
+        "n_landmarks": 30,
+        "sigma": (0.1, 1.0),
+    },
+    "support": {"support_fraction": 0.8},
     "penalty, one corruption": {"alpha": 0.01, "n_corruptions": 1},
 }
 

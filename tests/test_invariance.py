@@ -111,7 +111,7 @@ def test_the_sign_of_zero_does_not_matter():
 def many_blocks(monkeypatch):
     """So few rows a block that there is work for many threads."""
     monkeypatch.setattr("skdsm.risk._CHUNK_BYTES", 512)
-    monkeypatch.setattr("skdsm.estimator._BLOCK_ELEMENTS", 64)
+    monkeypatch.setattr("skdsm._detection._BLOCK_ELEMENTS", 64)
     monkeypatch.setattr("skdsm.estimator._FEWEST_BLOCKS", 1)
 
 

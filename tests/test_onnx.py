@@ -49,6 +49,14 @@ def made_up(parameters, sigma, X, ranking="energy"):
     matcher.gains_ = parameters.gains
     matcher.sigma_ = sigma
     matcher.n_features_in_ = X.shape[1]
+    if ranking == "combined":
+        rng = np.random.default_rng(0)
+        matcher.location_ = X.mean(axis=0, dtype=np.float64)
+        spread = rng.standard_normal((20, X.shape[1])) * X.std(axis=0)
+        matcher.landmarks_ = (matcher.location_ + spread).astype(X.dtype)
+        matcher.landmark_weight_ = rng.integers(1, 4, 20).astype(float)
+        matcher.bandwidth_ = 0.7 * sigma
+        matcher.ranking_scales_ = np.array([0.3, 2.0]) * sigma**2
     matcher.offset_ = float(np.median(matcher.score_samples(X)))
     return matcher
 
@@ -80,7 +88,32 @@ def rounding(matcher, X, eps, scaled):
     d_residual = (m + 3) * eps * (H @ gW + np.abs(Z)) + dH @ gW + dZ
     norm = np.linalg.norm(H @ (g[:, np.newaxis] * W) - Z, axis=1)
     d_norm = np.linalg.norm(d_residual, axis=1) + (d + 3) * eps * norm
+    if matcher.ranking == "combined":
+        distances = norm**2, distance_to_landmarks(matcher, X)
+        errors = (2 * norm + d_norm) * d_norm, d_landmarks(matcher, X, eps, scaled)
+        d_score = sum(
+            error / (scale + distance) + 4 * eps * np.log(scale + distance + 1 / scale)
+            for distance, error, scale in zip(
+                distances, errors, matcher.ranking_scales_, strict=True
+            )
+        )
+        return d_score, dH
     return d_norm / matcher.sigma_**2, dH
+
+
+def distance_to_landmarks(matcher, X):
+    landmarks, _ = matcher._landmarks_and_scales()
+    return landmarks.squared_distance(X)
+
+
+def d_landmarks(matcher, X, eps, scaled):
+    """A soft minimum is as far off as the farthest off of what it is taken of."""
+    d, k = X.shape[1], len(matcher.landmarks_)
+    Z, L = X - matcher.location_, matcher.landmarks_ - matcher.location_
+    dZ = 3 * eps * np.abs(Z) + scaled * eps * np.abs(X)
+    reach = np.linalg.norm(Z, axis=1) + np.linalg.norm(L, axis=1).max()
+    d_distance = (d + 6) * eps * reach**2 + 2 * reach * np.linalg.norm(dZ, axis=1)
+    return 3 * d_distance + 2 * matcher.bandwidth_**2 * (k + 200) * eps
 
 
 def assert_agrees(outputs, model, matcher, X, inner):
@@ -169,8 +202,9 @@ def test_rows_beyond_all_bounds_are_outliers(sigma, ranking, dtype):
     far = np.array([[largest, 0, 0], [-largest] * 3, [1, np.inf, 1]], dtype)
     outputs = run(to_onnx(matcher, X.astype(dtype)), far)
     assert (outputs["label"] == -1).all()
-    assert (outputs["score_samples"] < -1e15).all()  # or minus infinity, but a number
-    assert (outputs["decision"] < -1e15).all()
+    bound = -100 if ranking == "combined" else -1e15  # that one is a logarithm
+    assert (outputs["score_samples"] < bound).all()  # or minus infinity, but a number
+    assert (outputs["decision"] < bound).all()
     assert ((outputs["hidden"] >= 0) & (outputs["hidden"] <= 1)).all()
 
 
@@ -329,3 +363,14 @@ def test_the_graph_knows_all_that_a_model_has():
     )
     (rankings,) = DenoisingScoreMatcher._parameter_constraints["ranking"]
     assert rankings.options == RANKINGS.keys()
+
+
+@both_types
+def test_the_graph_knows_the_landmarks_of_the_fit(dtype):
+    """Training rows are not compared with themselves, there as here."""
+    X = (5 + normal_rows(300)).astype(dtype)
+    matcher = quick(16, sigma=0.1, ranking="combined").fit(X)
+    rows = np.concatenate([X, (5 + normal_rows(100, seed=1)).astype(dtype)])
+    scores = run(to_onnx(matcher, X), rows)["score_samples"]
+    tolerance = 1e-3 if dtype == np.float32 else 1e-9
+    np.testing.assert_allclose(scores, matcher.score_samples(rows), atol=tolerance)

@@ -14,15 +14,14 @@ from skdsm import DenoisingScoreMatcher
 
 __all__ = ["CONFIGURATIONS", "DETECTORS", "Detector"]
 
-# Arguments of DenoisingScoreMatcher.
+_RECIPE = {"n_components": 256, "sigma": (0.05, 1.0), "gains": "learned"}
+
+# Arguments of DenoisingScoreMatcher: the recipe for training rows that are normal, and
+# the one for those that may be anything.
 CONFIGURATIONS = {
     "skdsm": {},
-    "recipe": {
-        "n_components": 256,
-        "sigma": (0.05, 1.0),
-        "gains": "learned",
-        "ranking": "score_norm",
-    },
+    "recipe": _RECIPE | {"ranking": "combined"},
+    "robust recipe": _RECIPE | {"support_fraction": 0.9},
 }
 
 

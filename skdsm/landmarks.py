@@ -1,0 +1,130 @@
+"""A bounded sample of the training rows, and the Parzen density of it.
+
+The energy-based model is fitted to this density (Vincent 2011, section 4), and keeps no
+row. Where a few rows may be kept, they tell how far a new row is from all others, which
+the model knows well near the data only.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skdsm.rows import centre_rows
+
+__all__ = ["ROUNDING", "Landmarks", "choose_landmarks"]
+
+ROUNDING = 16  # units of rounding: a squared distance of so many is zero
+
+
+class Landmarks(NamedTuple):
+    """Rows that were kept.
+
+    Attributes
+    ----------
+    X : ndarray of shape (k, d)
+        Distinct rows, in random order.
+    weight : ndarray of shape (k,), float64
+        Positive weights.
+    bandwidth : float
+        Of the Parzen density, in units of the data.
+    origin : ndarray of shape (d,), float64
+        A point amid the rows, for their digits.
+    """
+
+    X: np.ndarray
+    weight: np.ndarray
+    bandwidth: float
+    origin: np.ndarray
+
+    def squared_distance(self, X):
+        """Soft minimum of the squared distances to the landmarks.
+
+        ``-2 tau^2 log(mean_i exp(-|x - x_i|^2 / (2 tau^2)))``: but for a constant and a
+        factor, minus the logarithm of the Parzen density of bandwidth tau.
+
+        A row that is a landmark, up to rounding, is not compared with itself: the
+        landmark counts for as many rows less as one row is, by the median of the
+        weights. So rows of the training set and new ones are ranked alike.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Squared distances, not negative.
+        """
+        rate = 0.5 / self.bandwidth**2
+        distance, is_landmark = self._squared_distances(X)
+        total = np.full(len(X), self.weight.sum())
+        if len(self.X) > 1:
+            known = np.flatnonzero(is_landmark)
+            nearest = distance[known].argmin(axis=1)
+            rest = self.weight_without_one()[nearest]
+            total[known] += rest - self.weight[nearest]
+            with np.errstate(divide="ignore"):
+                distance[known, nearest] -= np.log(rest / self.weight[nearest]) / rate
+        least = distance.min(axis=1, keepdims=True)
+        distance -= least
+        with np.errstate(over="ignore"):
+            distance *= -rate
+        np.exp(distance, out=distance)
+        kernels = distance @ self.weight.astype(distance.dtype)
+        # a mean of numbers that are at most one, and of which one is one
+        share = np.clip(kernels / total, np.finfo(X.dtype).tiny, 1)
+        return least[:, 0].astype(np.float64) - np.log(share) / rate
+
+    def _squared_distances(self, X):
+        """Squared distances to the landmarks, and whether one of them is zero."""
+        Z, L = (centre_rows(rows, self.origin) for rows in (X, self.X.astype(X.dtype)))
+        z, length = (np.einsum("ij,ij->i", rows, rows) for rows in (Z, L))
+        distance = Z @ L.T
+        distance *= -2
+        distance += z[:, np.newaxis]
+        distance += length
+        np.maximum(distance, 0, out=distance)
+        eps = np.finfo(X.dtype).eps
+        # of sums of squares, and of the coordinates
+        limit = ROUNDING * eps * (2 * z + eps * (self.origin @ self.origin))
+        return distance, distance.min(axis=1) <= limit
+
+    def weight_without_one(self):
+        """Weights that are left once a row has been taken away.
+
+        Returns
+        -------
+        ndarray of shape (k,), float64
+            Weights less the median of them, which is one row's; zero where about as
+            much was all.
+        """
+        one = np.median(self.weight)
+        return np.where(self.weight < 1.5 * one, 0.0, self.weight - one)
+
+
+def choose_landmarks(rows, n_landmarks, bandwidth):
+    """Keep a random sample of the distinct training rows.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        In random order; equal ones side by side.
+    n_landmarks : int
+        How many to keep, if there are that many.
+    bandwidth : float
+        Of the Parzen density, in units of the data.
+
+    Returns
+    -------
+    Landmarks
+        The rows, as they were given up to rounding.
+    """
+    X = rows.X
+    weight = np.ones(len(X)) if rows.weight is None else rows.weight
+    first = np.flatnonzero(np.concatenate([[True], (X[1:] != X[:-1]).any(axis=1)]))[
+        : n_landmarks + 1
+    ]
+    weight = np.add.reduceat(weight, first)[:n_landmarks]
+    kept = X[first[:n_landmarks]]
+    return Landmarks((kept + rows.mean).astype(X.dtype), weight, bandwidth, rows.mean)
