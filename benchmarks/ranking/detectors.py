@@ -14,7 +14,7 @@ from skdsm import DenoisingScoreMatcher
 
 __all__ = ["CONFIGURATIONS", "DETECTORS", "Detector"]
 
-_RECIPE = {"n_components": 256, "sigma": (0.05, 1.0), "gains": "learned"}
+_RECIPE = {"sigma": (0.05, 1.0), "gains": "learned"}
 
 # Arguments of DenoisingScoreMatcher: the recipe for training rows that are normal, and
 # the one for those that may be anything.
