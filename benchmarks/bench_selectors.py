@@ -14,7 +14,7 @@ import warnings
 from itertools import product
 
 import numpy as np
-from common import describe_machine, load_folder
+from common import describe_machine, folder_given, load_folder
 from joblib import Memory, Parallel, delayed
 from level_sets import subsampled_criteria
 from sklearn.metrics import roc_auc_score
@@ -94,7 +94,7 @@ def selected(grid, auc, values):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="with NAME.npz files")
+    parser.add_argument("folder", nargs="?", help="with NAME.npz files")
     parser.add_argument("--rows", type=int, default=2000, help="training rows at most")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=[32, 128])
@@ -102,6 +102,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cache", default=".cache/selectors")
     args = parser.parse_args()
+    if not folder_given(args):
+        return
     describe_machine()
     cached = Memory(args.cache, verbose=0).cache(evaluate)
     grid = list(product(SIGMAS, args.sizes))

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 from bench_selectors import one_class_split
-from common import describe_machine, load_folder
+from common import describe_machine, folder_given, load_folder
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -85,11 +85,13 @@ def contaminate(train, test, y, rng):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="with NAME.npz files")
+    parser.add_argument("folder", nargs="?", help="with NAME.npz files")
     parser.add_argument("--rows", type=int, default=2000, help="training rows at most")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tol", type=float, default=3e-3, help="of training")
     args = parser.parse_args()
+    if not folder_given(args):
+        return
     describe_machine()
     tables = {"normal training rows": [], "one anomaly in ten": []}
     for name, X, y in load_folder(args.folder):

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sklearn.datasets import load_sample_images
 __all__ = [
     "DATA_SETS",
     "describe_machine",
+    "folder_given",
     "load_file",
     "load_folder",
     "median_ratios",
@@ -86,6 +88,16 @@ DATA_SETS = {
     "grey patches 200,000 x 64": lambda rng: patches(200_000, 8, False, rng),
     "mixture 50,000 x 100": lambda rng: mixture(50_000, 100, 30, 10, rng),
 }
+
+
+def folder_given(args):
+    """Whether there is a folder to measure on; says so if not."""
+    if args.folder is None:
+        print(
+            "nothing measured: give a folder of NAME.npz files with arrays X and y",
+            file=sys.stderr,
+        )
+    return args.folder is not None
 
 
 def load_file(path):
