@@ -21,6 +21,11 @@ class FitMonitor(Monitor):
         ``reconstruct(parameters)`` gives the attributes of an estimator fitted so far.
     verbose : bool
         Whether to print a line an iteration.
+
+    Attributes
+    ----------
+    has_stopped : bool
+        Whether a callback has asked for a stop.
     """
 
     def __init__(self, context, hook_arguments, reconstruct, verbose):
@@ -29,6 +34,7 @@ class FitMonitor(Monitor):
         self._reconstruct = reconstruct
         self._verbose = verbose
         self._n_stages = self._n_iter = 0
+        self.has_stopped = False
 
     def begin_stage(self, stage, max_iter):
         """Open the task of a stage, and that of its first iteration."""
@@ -64,10 +70,12 @@ class FitMonitor(Monitor):
             self._iteration.call_on_fit_task_begin(**self._hook_arguments)
 
     def _end(self, context, parameters):
-        return context.call_on_fit_task_end(
+        stop = context.call_on_fit_task_end(
             **self._hook_arguments,
             reconstruction_attributes=lambda: self._reconstruct(parameters),
         )
+        self.has_stopped = self.has_stopped or bool(stop)
+        return stop
 
     def _print(self, text):
         if self._verbose:

@@ -411,16 +411,19 @@ class DenoisingScoreMatcher(
                     all_rows=all_rows,
                     map=map,
                 )
+                monitor = FitMonitor(context, hooks, attributes, self.verbose)
                 result = fit_energy_model(
                     rows,
                     settings,
                     seed,
                     start=None if start is None else start.translate(-rows.mean),
-                    monitor=FitMonitor(context, hooks, attributes, self.verbose),
+                    monitor=monitor,
                     map=map,
                     parts=Parts(risk=ways.risk),
                 )
                 fitted = attributes(result.parameters)
+                if monitor.has_stopped:
+                    break
                 if step:
                     rows = self._concentrated(all_rows, fitted, map)
         if result.message:

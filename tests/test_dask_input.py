@@ -50,6 +50,13 @@ def short(**parameters):
     return quick(tol=1.0, n_corruptions=1, **parameters)
 
 
+CONFIGURATIONS = {
+    name: parameters
+    for name, parameters in CONFIGURATIONS.items()
+    if "support_fraction" not in parameters
+}
+
+
 class Counting:
     """A source of blocks that counts how often it is asked."""
 
@@ -95,6 +102,13 @@ def test_fit_is_as_good_as_one_in_memory(parameters, weighted, everywhere, monke
     share = np.average(spread.predict(train) == -1, weights=weight)
     if spread.contamination != "auto":
         assert share == pytest.approx(0.1, abs=0.01 if not everywhere else 0.06)
+
+
+def test_no_row_can_be_left_out():
+    matcher = quick(support_fraction=0.8)
+    with pytest.raises(ValueError, match="X is a dask collection"):
+        matcher.fit(array())
+    assert not fitted_state(matcher).keys() - {"n_features_in_"}
 
 
 def test_kinds_of_collections_and_weights_make_one_model():
