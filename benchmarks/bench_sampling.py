@@ -20,11 +20,15 @@ from typing import NamedTuple
 
 import numpy as np
 from common import describe_machine, standardise
+from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.chains import convergence, sample_chains
 from skdsm.density_target import model_target
 from skdsm.energy import EnergyModel, Parameters
+from skdsm.metric import identity_metric
+from skdsm.sampling import hmc_step, initial_state
+from skdsm.special import tanh
 
 try:
     import jax
@@ -266,6 +270,52 @@ def numpyro_samplers(model, position, n_draws, args):
     yield sampler("NumPyro NUTS", NUTS, "")
 
 
+def print_profile(model, X, dtype, n_chains, n_steps=4):
+    """Print where the time of a transition goes, in ns a chain, on one thread."""
+    target = model_target(model, dtype)
+    rows = X[:n_chains].astype(dtype)
+    metric = identity_metric(rows.shape[1], rows.dtype)
+    rng = np.random.default_rng(0)
+    state = initial_state(target, rows)
+    W = model.parameters.components.astype(dtype)
+    codes = rows @ W.T
+    pieces = {
+        "products": lambda: (np.matmul(rows, W.T, out=codes), codes @ W),
+        "tanh": lambda: tanh(codes, out=codes),
+        "score": lambda: target.score(rows),
+        "score and log-density": lambda: target.log_density_and_score(rows),
+        "momenta": lambda: metric.draw(rng, n_chains, rows.dtype),
+        "transition": lambda: hmc_step(rng, state, target, 0.1, n_steps, metric),
+    }
+    with threadpool_limits(1):
+        ns = {name: 1e9 * least_seconds(run) / n_chains for name, run in pieces.items()}
+    print(
+        f"\nns a chain and transition of {n_steps} steps, {dtype}, one thread: "
+        f"{ns['transition']:.0f}, of which"
+    )
+    n = n_steps
+    shares = {
+        "matrix products of the scores": n * ns["products"],
+        "hyperbolic tangents": n * ns["tanh"],
+        "other work in the scores": n * (ns["score"] - ns["products"] - ns["tanh"]),
+        "log-density, once": ns["score and log-density"] - ns["score"],
+        "momenta": ns["momenta"],
+    }
+    shares["leapfrog, Metropolis test"] = ns["transition"] - sum(shares.values())
+    for name, value in shares.items():
+        print(f"{name:32}{value:6.0f}{value / ns['transition']:7.0%}")
+
+
+def least_seconds(run, repeats=200):
+    run()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000, help="to fit on")
@@ -291,6 +341,7 @@ def main():
     model, X = fitted_model(args.rows, args.features, args.components)
     for dtype in args.dtypes:
         compare(model, X, dtype, args)
+        print_profile(model, X, dtype, args.chains)
 
 
 def compare(model, X, dtype, args):
