@@ -27,10 +27,11 @@ def data_table(results, measure, detectors):
     """
     table = mean_over_seeds(results, measure)
     columns = [name for name in detectors if any(name in row for row in table.values())]
+    width = max([8, *map(len, columns)])
     sizes = {r["data"]: (r["n_train"], r["n_features"], r["share"]) for r in results}
     lines = [
         f"{'':12s} {'train':>5s} {'d':>3s} {'share':>5s}"
-        + "".join(f" {name:>8s}" for name in columns)
+        + "".join(f" {name:>{width}s}" for name in columns)
     ]
     for name, row in sorted(table.items(), key=lambda item: item[0].lower()):
         n_train, n_features, share = sizes[name]
@@ -38,7 +39,7 @@ def data_table(results, measure, detectors):
         cells = (_cell(row.get(column), best) for column in columns)
         lines.append(
             f"{name[:12]:12s} {n_train:5d} {n_features:3d} {share:5.3f}"
-            + "".join(f" {cell:>8s}" for cell in cells)
+            + "".join(f" {cell:>{width}s}" for cell in cells)
         )
     return "\n".join(lines)
 
@@ -56,8 +57,9 @@ def summary_table(results, detectors):
     """
     roc_auc = mean_over_seeds(results, "roc_auc")
     names, values = complete(roc_auc, detectors)
+    width = max([8, *map(len, names)])
     lines = [
-        f"{'':8s} {'ROC AUC':>8s} {'avg prec':>8s} {'rank':>6s} {'wins':>5s} "
+        f"{'':{width}s} {'ROC AUC':>8s} {'avg prec':>8s} {'rank':>6s} {'wins':>5s} "
         f"{'fit, s':>8s} {'score, us/row':>13s} {'seeds':>5s}"
     ]
     if not names:
@@ -70,7 +72,7 @@ def summary_table(results, detectors):
     for i in np.argsort(rank, kind="stable"):
         seeds = Counter(r["data"] for r in results if r["detector"] == names[i])
         lines.append(
-            f"{names[i]:8s} {values[:, i].mean():8.4f} "
+            f"{names[i]:{width}s} {values[:, i].mean():8.4f} "
             f"{others['average_precision'][i]:8.4f} {rank[i]:6.2f} {won[i]:5.1f} "
             f"{others['fit_seconds'][i]:8.2f} "
             f"{others['score_microseconds'][i]:13.1f} {min(seeds.values()):5d}"
