@@ -660,4 +660,5 @@ class DenoisingScoreMatcher(
                 VersionMismatchWarning,
                 stacklevel=2,
             )
-        super().__setstate__(state)
+        # parameters that are newer than the file have their defaults
+        super().__setstate__(type(self)().get_params() | state)

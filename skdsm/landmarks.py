@@ -37,7 +37,7 @@ class Landmarks(NamedTuple):
     origin: np.ndarray
 
     def squared_distance(self, X):
-        """Soft minimum of the squared distances to the landmarks.
+        """Evaluate the soft minimum of the squared distances to the landmarks.
 
         ``-2 tau^2 log(mean_i exp(-|x - x_i|^2 / (2 tau^2)))``: but for a constant and a
         factor, minus the logarithm of the Parzen density of bandwidth tau.
@@ -91,7 +91,7 @@ class Landmarks(NamedTuple):
         return distance, distance.min(axis=1) <= limit
 
     def weight_without_one(self):
-        """Weights that are left once a row has been taken away.
+        """Return the weights that are left once a row has been taken away.
 
         Returns
         -------

@@ -49,7 +49,7 @@ def combined_ranking(landmarks, scales):
 
 
 def distance_scales(model, landmarks):
-    """Medians of the two squared distances over the landmarks.
+    """Compute the medians of the two squared distances over the landmarks.
 
     Parameters
     ----------

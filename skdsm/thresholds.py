@@ -91,7 +91,7 @@ def highest_scores(scores, weight, fraction):
 
 
 def weighted_quantile(values, weight, q):
-    """Quantiles of weighted values, between which it is interpolated.
+    """Compute quantiles of weighted values, between which it is interpolated.
 
     Parameters
     ----------

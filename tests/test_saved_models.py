@@ -67,6 +67,9 @@ def test_there_are_saved_models():
 def test_a_saved_model_answers_as_it_did(path):
     model = load_as_documented(LOAD[path.suffix], path)
     assert_answers_as_then(model, path)
+    # parameters that have come since have their defaults
+    assert model.get_params().keys() == models()[path.stem].get_params().keys()
+    repr(model)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
