@@ -4,6 +4,7 @@ import pydoc
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -29,3 +30,23 @@ OBJECTS = sorted({name for page in PAGES for name in OBJECT.findall(page.read_te
 @pytest.mark.parametrize("name", OBJECTS)
 def test_named_object_exists(name):
     assert pydoc.locate(name) is not None
+
+
+def test_the_readme_ranks_a_csv(tmp_path, monkeypatch, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (script,) = [block for block in blocks if "rows.csv" in block]
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    X[123] = 8.0
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("rows.csv", X, delimiter=",", header="a,b,c", comments="")
+    exec(script, {})
+    printed = capsys.readouterr().out.splitlines()
+    header, *rows = Path("ranking.csv").read_text().splitlines()
+    assert header == "row,score"
+    assert sorted(int(row.split(",")[0]) for row in rows) == list(range(200))
+    scores = [float(row.split(",")[1]) for row in rows]
+    assert scores == sorted(scores)
+    assert [int(line.split()[0]) for line in printed] == [
+        int(row.split(",")[0]) for row in rows[:5]
+    ]
+    assert printed[0].startswith("123 ")
