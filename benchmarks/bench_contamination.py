@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
 
-MODEL = {"sigma": (0.05, 1.0), "gains": "learned"}
+MODEL = {"sigma": (0.05, 3.0), "gains": "learned"}
 FRACTIONS = [None, 0.9, 0.8]
 
 

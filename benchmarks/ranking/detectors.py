@@ -21,7 +21,7 @@ _RECIPE = {"sigma": (0.05, 1.0), "gains": "learned"}
 CONFIGURATIONS = {
     "skdsm": {},
     "recipe": _RECIPE | {"ranking": "combined"},
-    "robust recipe": _RECIPE | {"support_fraction": 0.9},
+    "robust recipe": _RECIPE | {"sigma": (0.05, 3.0), "support_fraction": 0.9},
     # half of what the recipe ranks by; the other half is nearly "leaf KDE"
     "residual": _RECIPE | {"ranking": "score_norm"},
 }
