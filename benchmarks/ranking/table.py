@@ -27,11 +27,11 @@ def data_table(results, measure, detectors):
     """
     table = mean_over_seeds(results, measure)
     columns = [name for name in detectors if any(name in row for row in table.values())]
-    width = max([8, *map(len, columns)])
+    widths = [max(8, len(name)) for name in columns]
     sizes = {r["data"]: (r["n_train"], r["n_features"], r["share"]) for r in results}
     lines = [
         f"{'':12s} {'train':>5s} {'d':>3s} {'share':>5s}"
-        + "".join(f" {name:>{width}s}" for name in columns)
+        + "".join(f" {name:>8s}" for name in columns)
     ]
     for name, row in sorted(table.items(), key=lambda item: item[0].lower()):
         n_train, n_features, share = sizes[name]
@@ -39,7 +39,9 @@ def data_table(results, measure, detectors):
         cells = (_cell(row.get(column), best) for column in columns)
         lines.append(
             f"{name[:12]:12s} {n_train:5d} {n_features:3d} {share:5.3f}"
-            + "".join(f" {cell:>{width}s}" for cell in cells)
+            + "".join(
+                f" {cell:>{width}s}" for cell, width in zip(cells, widths, strict=True)
+            )
         )
     return "\n".join(lines)
 
