@@ -22,6 +22,8 @@ CONFIGURATIONS = {
     "skdsm": {},
     "recipe": _RECIPE | {"ranking": "combined"},
     "robust recipe": _RECIPE | {"sigma": (0.05, 3.0), "support_fraction": 0.9},
+    # the latter without its concentration steps
+    "wide": _RECIPE | {"sigma": (0.05, 3.0)},
     # half of what the recipe ranks by; the other half is nearly "leaf KDE"
     "residual": _RECIPE | {"ranking": "score_norm"},
 }
