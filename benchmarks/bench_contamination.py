@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 from bench_selectors import one_class_split
+from bench_thresholds import contaminate
 from common import describe_machine, folder_given, load_folder
 from joblib import Parallel, delayed
 from ranking.adapters import Neighbours
@@ -24,18 +25,11 @@ MODEL = {"sigma": (0.05, 3.0), "gains": "learned"}
 FRACTIONS = [None, 0.9, 0.8]
 
 
-def contaminated(train, test, y, share, rng):
-    """Replace a share of the training rows by anomalies, which leave the test rows."""
-    anomalies = rng.permutation(np.flatnonzero(y == 1))
-    n = min(round(share * len(train)), len(anomalies) // 2)
-    kept = np.setdiff1d(np.arange(len(y)), anomalies[:n])
-    train = np.concatenate([train[n:], test[anomalies[:n]]])
-    scaler = StandardScaler().fit(train)
-    return scaler.transform(train), scaler.transform(test[kept]), y[kept]
-
-
 def evaluate(split, share, seed):
-    train, test, y = contaminated(*split, share, np.random.default_rng(seed))
+    n = round(share * len(split[0]))
+    train, test, y = contaminate(*split, n, np.random.default_rng(seed))
+    scaler = StandardScaler().fit(train)
+    train, test = scaler.transform(train), scaler.transform(test)
     results = {}
     with threadpool_limits(1):
         for fraction in FRACTIONS:

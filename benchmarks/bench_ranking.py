@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from common import describe_machine
+from common import describe_machine, folder_given
 from ranking.detectors import DETECTORS
 from ranking.plot import save_ranks
 from ranking.protocols import PROTOCOLS
@@ -65,11 +65,7 @@ def installed(names):
 
 def main():
     args = parse_arguments()
-    if args.folder is None:
-        progress(
-            "nothing measured: give a folder of NAME.npz files with arrays X and y, "
-            "python benchmarks/bench_ranking.py FOLDER"
-        )
+    if not folder_given(args):
         return
     paths = sorted(args.folder.glob("*.npz"))
     if args.data:

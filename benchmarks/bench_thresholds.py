@@ -73,10 +73,10 @@ def evaluate(train, test, y, model):
     return results
 
 
-def contaminate(train, test, y, rng):
-    """Replace training rows by anomalies, which leave the test rows."""
+def contaminate(train, test, y, n, rng):
+    """Replace n training rows by anomalies, at most half of all, not tested then."""
     anomalies = np.flatnonzero(y == 1)
-    n = min(int(CONTAMINATION * len(train)), len(anomalies) // 2)
+    n = min(n, len(anomalies) // 2)
     moved = rng.permutation(anomalies)[:n]
     kept = np.setdiff1d(np.arange(len(y)), moved)
     train = rng.permutation(np.concatenate([train[n:], test[moved]]))
@@ -102,7 +102,8 @@ def main():
                 return make_pipeline(StandardScaler(), matcher)
 
             clean = one_class_split(X, y, seed, args.rows)
-            dirty = contaminate(*clean, np.random.default_rng(seed))
+            n = int(CONTAMINATION * len(clean[0]))
+            dirty = contaminate(*clean, n, np.random.default_rng(seed))
             with threadpool_limits(1):
                 for table, rows in zip(tables.values(), (clean, dirty), strict=True):
                     table.append(evaluate(*rows, model))

@@ -94,7 +94,8 @@ def folder_given(args):
     """Whether there is a folder to measure on; says so if not."""
     if args.folder is None:
         print(
-            "nothing measured: give a folder of NAME.npz files with arrays X and y",
+            "nothing measured: give a folder of NAME.npz files with arrays X and y, "
+            f"python benchmarks/{Path(sys.argv[0]).name} FOLDER",
             file=sys.stderr,
         )
     return args.folder is not None

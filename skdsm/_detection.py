@@ -179,8 +179,7 @@ class DetectionMixin(OutlierMixin):
 
     def _concentrated(self, rows, fitted, map):
         """Rows without those that a fitted model ranks lowest."""
-        scores = self._training_scores(rows, fitted, map)
-        weight = np.ones(len(scores)) if rows.weight is None else rows.weight
+        scores, weight = self._training_scores(rows, fitted, map)
         return rows.keep(highest_scores(scores, weight, self.support_fraction))
 
     def _landmarks(self, rows, fitted, levels):
@@ -195,9 +194,7 @@ class DetectionMixin(OutlierMixin):
 
     def _threshold(self, rows, fitted, map):
         # set on rows and parameters as `score_samples` will see them
-        rows = rows.representative()
-        scores = self._training_scores(rows, fitted, map)
-        weight = np.ones(len(scores)) if rows.weight is None else rows.weight
+        scores, weight = self._training_scores(rows.representative(), fitted, map)
         if self.contamination == "auto":
             offset = tukey_threshold(scores, weight)
         else:
@@ -205,11 +202,13 @@ class DetectionMixin(OutlierMixin):
         return {"offset_": offset, "_offset_ranking": self.ranking}
 
     def _training_scores(self, rows, fitted, map):
+        """Scores of training rows, and their weights."""
         rank, model = self._rank(fitted), fitted_model(fitted)
         blocks = row_blocks(len(rows.X), self._block_size(fitted))
-        return np.concatenate(
+        scores = np.concatenate(
             list(map(lambda part: rank(model, rows.given(part)), blocks))
         )
+        return scores, np.ones(len(scores)) if rows.weight is None else rows.weight
 
     def _rank(self, fitted):
         """Ranking of rows, a function of model and rows, by the fitted attributes."""

@@ -104,4 +104,3 @@ def softplus(u):
     tail += lost
     tail += np.maximum(u, 0)
     return tail
-    return tail

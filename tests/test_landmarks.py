@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quick_fits import normal_rows
+from soft_distance import soft_distance
 
 from skdsm.landmarks import Landmarks, choose_landmarks
-from skdsm.parzen import parzen_log_density
 from skdsm.training_rows import TrainingRows, prepare_rows
 
 
@@ -20,9 +20,7 @@ def without_one(X, weight, bandwidth, index):
     """In the paper's notation: the Parzen density without one row, as a distance."""
     weight = weight.astype(float).copy()
     weight[index] -= 1
-    log_density = parzen_log_density(X[[index]], X, bandwidth, weight)[0]
-    height = -0.5 * X.shape[1] * np.log(2 * np.pi * bandwidth**2)
-    return -2 * bandwidth**2 * (log_density - height)
+    return soft_distance(X[[index]], X, bandwidth, weight)[0]
 
 
 @settings(deadline=None)
@@ -40,9 +38,7 @@ def test_new_rows(seed, n, d, bandwidth, offset, distance):
     new = offset + distance * rng.standard_normal((5, d))
     weight = rng.exponential(size=n)
     actual = landmarks(X, weight, bandwidth).squared_distance(new)
-    log_density = parzen_log_density(new, X, bandwidth, weight)
-    height = -0.5 * d * np.log(2 * np.pi * bandwidth**2)
-    expected = -2 * bandwidth**2 * (log_density - height)
+    expected = soft_distance(new, X, bandwidth, weight)
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
 
 

@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 from quick_fits import normal_rows, quick, two_clusters
 from scipy.spatial.distance import cdist
+from soft_distance import soft_distance
 
-from skdsm.parzen import parzen_log_density
 from skdsm.thresholds import highest_scores
-
-
-def soft_distance(rows, X, bandwidth):
-    height = -0.5 * X.shape[1] * np.log(2 * np.pi * bandwidth**2)
-    return -2 * bandwidth**2 * (parzen_log_density(rows, X, bandwidth) - height)
 
 
 @pytest.mark.parametrize("sigma", [0.4, (0.2, 0.8)])
