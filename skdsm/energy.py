@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdsm.rows import centre_rows
-from skdsm.special import logistic, softplus
+from skdsm.special import logistic, softplus_sum
 
 __all__ = ["EnergyModel", "Parameters"]
 
@@ -244,11 +244,15 @@ class EnergyModel:  # numpydoc ignore=PR02
         ndarray of shape (n_samples,), float64
             Energies, lower for more likely rows.
         """
+        W, b, c, g = self.parameters
         Z = self.centre(X)
-        units = softplus(self._preactivation(Z)).astype(np.float64, copy=False)
+        # a row a unit, for sums over units of whole rows
+        U = W.astype(Z.dtype) @ Z.T
+        U += (b + W @ c).astype(Z.dtype)[:, None]
+        units = softplus_sum(U, None if (g == 1).all() else g)
         quadratic = 0.5 * np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
         with np.errstate(over="ignore"):  # to infinity, far from the data
-            return (quadratic - units @ self.parameters.gains) / self.sigma**2
+            return (quadratic - units) / self.sigma**2
 
     def hessian_trace(self, X):
         """Divergence of the score, the trace of the Hessian of the log-density.

@@ -5,6 +5,8 @@ row. Where a few rows may be kept, they tell how far a new row is from all other
 the model knows well near the data only.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +18,19 @@ __all__ = ["ROUNDING", "Landmarks", "choose_landmarks"]
 ROUNDING = 16  # units of rounding: a squared distance of so many is zero
 
 
-class Landmarks(NamedTuple):
+class _Frame(NamedTuple):
+    """Landmarks in one floating-point type, with the origin amid them."""
+
+    rows: np.ndarray
+    square_norm: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Landmarks:  # numpydoc ignore=PR02
     """Rows that were kept.
 
-    Attributes
+    Parameters
     ----------
     X : ndarray of shape (k, d)
         Distinct rows, in random order.
@@ -35,6 +46,18 @@ class Landmarks(NamedTuple):
     weight: np.ndarray
     bandwidth: float
     origin: np.ndarray
+
+    @cached_property
+    def _frames(self):
+        """By type: made by the first block of rows of it, used by all."""
+        return {}
+
+    def _frame(self, dtype):
+        if dtype not in self._frames:
+            rows = centre_rows(self.X.astype(dtype), self.origin)
+            square_norm = np.einsum("ij,ij->i", rows, rows)
+            self._frames[dtype] = _Frame(rows, square_norm, self.weight.astype(dtype))
+        return self._frames[dtype]
 
     def squared_distance(self, X):
         """Evaluate the soft minimum of the squared distances to the landmarks.
@@ -62,7 +85,7 @@ class Landmarks(NamedTuple):
         if len(self.X) > 1:
             known = np.flatnonzero(is_landmark)
             nearest = distance[known].argmin(axis=1)
-            rest = self.weight_without_one()[nearest]
+            rest = self.weight_without_one[nearest]
             total[known] += rest - self.weight[nearest]
             with np.errstate(divide="ignore"):
                 distance[known, nearest] -= np.log(rest / self.weight[nearest]) / rate
@@ -71,27 +94,29 @@ class Landmarks(NamedTuple):
         with np.errstate(over="ignore"):
             distance *= -rate
         np.exp(distance, out=distance)
-        kernels = distance @ self.weight.astype(distance.dtype)
+        kernels = distance @ self._frame(X.dtype).weight
         # a mean of numbers that are at most one, and of which one is one
         share = np.clip(kernels / total, np.finfo(X.dtype).tiny, 1)
         return least[:, 0].astype(np.float64) - np.log(share) / rate
 
     def _squared_distances(self, X):
         """Squared distances to the landmarks, and whether one of them is zero."""
-        Z, L = (centre_rows(rows, self.origin) for rows in (X, self.X.astype(X.dtype)))
-        z, length = (np.einsum("ij,ij->i", rows, rows) for rows in (Z, L))
-        distance = Z @ L.T
+        frame = self._frame(X.dtype)
+        Z = centre_rows(X, self.origin)
+        z = np.einsum("ij,ij->i", Z, Z)
+        distance = Z @ frame.rows.T
         distance *= -2
         distance += z[:, np.newaxis]
-        distance += length
+        distance += frame.square_norm
         np.maximum(distance, 0, out=distance)
         eps = np.finfo(X.dtype).eps
         # of sums of squares, and of the coordinates
         limit = ROUNDING * eps * (2 * z + eps * (self.origin @ self.origin))
         return distance, distance.min(axis=1) <= limit
 
+    @cached_property
     def weight_without_one(self):
-        """Return the weights that are left once a row has been taken away.
+        """Reduce the weights to those left once a row has been taken away.
 
         Returns
         -------

@@ -6,7 +6,11 @@ slower than these: NumPy's ``tanh``, ``exp`` and ``log`` are vectorised, they ar
 
 import numpy as np
 
-__all__ = ["logistic", "softplus", "tanh"]
+__all__ = ["logistic", "softplus", "softplus_sum", "tanh"]
+
+# Numbers in [1, 2] that are multiplied before one logarithm is taken of them all: the
+# product of so many neither overflows nor loses a digit that the sum would keep.
+_FACTORS = 16
 
 
 def _has_wide_tanh():
@@ -104,3 +108,46 @@ def softplus(u):
     tail += lost
     tail += np.maximum(u, 0)
     return tail
+
+
+def softplus_sum(U, weight=None):
+    """Sum the softplus over the first axis, in double precision.
+
+    The sum over units in the energy. It is accurate to the rounding of one a term: a
+    term far below that is not, other than in `softplus`. Without weights, most
+    logarithms are of products.
+
+    Parameters
+    ----------
+    U : ndarray of shape (m, n)
+        Floating-point arguments.
+    weight : ndarray of shape (m,), optional
+        Factor of each term; None is one each.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        ``sum_j weight_j softplus(u_j)``.
+    """
+    terms = np.abs(U)
+    np.negative(terms, out=terms)
+    np.exp(terms, out=terms)
+    terms += 1
+    positive = np.maximum(U, 0)
+    if weight is None:
+        terms = _products(terms)
+        np.log(terms, out=terms)
+        return positive.sum(axis=0, dtype=np.float64) + terms.sum(0, dtype=np.float64)
+    np.log(terms, out=terms)
+    terms += positive
+    return weight @ terms.astype(np.float64, copy=False)
+
+
+def _products(factors):
+    """Multiply the rows of an array by each other, in place; return the products."""
+    m = len(factors)
+    for _ in range(_FACTORS.bit_length() - 1):
+        half = (m + 1) // 2
+        factors[: m - half] *= factors[half:m]
+        m = half
+    return factors[:m]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from random_models import numerical_gradient
 
 from skdsm import special
-from skdsm.special import logistic, softplus, tanh
+from skdsm.special import logistic, softplus, softplus_sum, tanh
 
 DTYPES = [np.float32, np.float64]
 # dense where the functions bend, and beyond the range where exp overflows or underflows
@@ -153,3 +153,43 @@ def test_argument_is_left_alone(function):
     u = np.linspace(-3, 3, 7)
     u.flags.writeable = False
     np.testing.assert_array_equal(function(u), function(u.copy()))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("m", [1, 2, 15, 16, 17, 128, 131])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sum_over_units_is_that_of_the_terms(dtype, m, weighted):
+    rng = np.random.default_rng(m)
+    U = (20 * rng.standard_normal((m, 50))).astype(dtype)
+    weight = rng.standard_normal(m) if weighted else np.ones(m)
+    terms = softplus_extended(U)
+    exact = weight @ terms
+    total = softplus_sum(U, weight if weighted else None)
+    assert total.dtype == np.float64
+    # rounding of the arguments' logarithms and of the larger terms
+    bound = 4 * np.finfo(dtype).eps * (np.abs(weight) @ (1 + terms))
+    assert (np.abs(total - exact) <= bound).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sum_over_units_has_its_limits_without_warning(dtype):
+    top = np.finfo(dtype).max
+    U = np.full((40, 4), -top, dtype)
+    U[0] = [np.inf, top, 0, np.nan]
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        for weight in (None, np.ones(40)):
+            np.testing.assert_allclose(
+                softplus_sum(U, weight), [np.inf, top, np.log(2), np.nan], rtol=1e-7
+            )
+
+
+def test_sum_over_many_steepest_units_does_not_overflow():
+    total = softplus_sum(np.zeros((5000, 1), np.float32))
+    np.testing.assert_allclose(total, 5000 * np.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [None, np.ones(7)])
+def test_sum_over_units_leaves_its_argument_alone(weight):
+    U = np.linspace(-3, 3, 21).reshape(7, 3)
+    U.flags.writeable = False
+    softplus_sum(U, weight)
