@@ -6,8 +6,9 @@ from quick_fits import settings
 
 from skdsm.energy import EnergyModel
 from skdsm.fitting import energy_scale, fit_energy_model
+from skdsm.mapped_rows import MappedRows, map_rows
 from skdsm.risk import EmpiricalRisk
-from skdsm.training_rows import MappedRows, TrainingRows, map_rows, prepare_rows
+from skdsm.training_rows import TrainingRows, prepare_rows
 
 N = 10_000
 RNG = np.random.default_rng(0)

@@ -80,7 +80,7 @@ def test_share_of_outliers_is_nearly_the_contamination_in_a_long_file(
     mapped, monkeypatch
 ):
     """The threshold is set on a sample: five standard errors of its quantile."""
-    monkeypatch.setattr("skdsm.training_rows._REPRESENTATIVE_ROWS", 2000)
+    monkeypatch.setattr("skdsm.mapped_rows.REPRESENTATIVE_ROWS", 2000)
     X = mapped(np.sort(two_clusters(N), axis=0))  # the sample must not be a prefix
     share = (matcher(contamination=0.1).fit_predict(X) == -1).mean()
     assert share != 0.1
