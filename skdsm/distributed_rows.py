@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdsm.dask_tasks import compute, task
-from skdsm.mapped_rows import leave_rows
+from skdsm.mapped_rows import HEAD, TAIL, leave_rows
 from skdsm.rows import scale_weights
 from skdsm.threads import single_threaded_blas
 from skdsm.training_rows import (
@@ -63,7 +63,7 @@ class DistributedRows(NamedTuple):
     seed : int
         Of samples.
     samples : dict
-        Samples by their size: all that the client has seen of the rows.
+        Samples by their size and draw: all that the client has seen of the rows.
     share : float
         Part of each block that is in use.
     """
@@ -108,24 +108,27 @@ class DistributedRows(NamedTuple):
         TrainingRows
             Single rows copied to the client.
         """
-        return self.sample(n_rows)
+        return self.sample(n_rows, TAIL)
 
-    def sample(self, n_rows):
+    def sample(self, n_rows, draw=HEAD):
         """Copy a random sample of single rows to the client.
 
         Parameters
         ----------
         n_rows : int
             How many, if there are that many and they fit in the bound on a copy.
+        draw : {HEAD, TAIL}, optional
+            Which of the samples of that size.
 
         Returns
         -------
         TrainingRows
             The sample.
         """
-        if n_rows not in self.samples:
-            self.samples[n_rows] = self._gather(n_rows)
-        return self.samples[n_rows]
+        key = n_rows, draw
+        if key not in self.samples:
+            self.samples[key] = self._gather(n_rows, draw)
+        return self.samples[key]
 
     def representative(self):
         """Take the rows whose scores set the threshold.
@@ -137,18 +140,22 @@ class DistributedRows(NamedTuple):
         """
         return self.sample(REPRESENTATIVE_ROWS)
 
-    def _gather(self, n_rows):
+    def _gather(self, n_rows, draw):
         ends = np.cumsum([block.n_candidates for block in self.blocks])
         n_rows = int(min(n_rows, ends[-1], copyable_rows(self.X)))
-        rng = np.random.default_rng((self.seed, n_rows))
+        rng = np.random.default_rng((self.seed, n_rows, draw))
         # from each block in proportion to its rows
         places = (np.arange(n_rows) + rng.random()) * (ends[-1] / n_rows)
         owner = np.searchsorted(ends, np.minimum(places, ends[-1] - 0.5), side="right")
         taken = np.bincount(owner, minlength=len(ends))
         parts = compute(
-            task(_sample_block, mean=self.mean, seed=block.seed, n_rows=int(n))(
-                block.X, block.weight
-            )
+            task(
+                _sample_block,
+                mean=self.mean,
+                seed=block.seed,
+                n_rows=int(n),
+                draw=draw,
+            )(block.X, block.weight)
             for block, n in zip(self.blocks, taken, strict=True)
             if n
         )
@@ -302,8 +309,8 @@ def summarise_block(X, weight, *, check):
     return _Summary(len(X), n_candidates, mean, float(reach), total, exponent)
 
 
-def _sample_block(X, weight, *, mean, seed, n_rows):
-    rows = leave_rows(X, weight, mean, seed).sample(n_rows)
+def _sample_block(X, weight, *, mean, seed, n_rows, draw):
+    rows = leave_rows(X, weight, mean, seed).sample(n_rows, draw)
     return np.ascontiguousarray(rows.X), rows.weight
 
 

@@ -13,7 +13,9 @@ from skdsm.training_rows import (
     mean_and_reach,
 )
 
-__all__ = ["MappedRows", "leave_rows", "map_rows"]
+__all__ = ["HEAD", "TAIL", "MappedRows", "leave_rows", "map_rows"]
+
+HEAD, TAIL = range(2)  # of two samples of one size, which
 
 _BLOCK = 4096
 
@@ -54,7 +56,7 @@ class MappedRows(NamedTuple):
         TrainingRows or MappedRows
             Single rows copied to memory; whole blocks, if that would be too many.
         """
-        return self._part(n_rows, self.whole_blocks(n_rows))
+        return self._part(n_rows, HEAD, self.whole_blocks(n_rows))
 
     def tail(self, n_rows):
         """Take a random sample that shares few rows with any `head`, if there are many.
@@ -70,13 +72,13 @@ class MappedRows(NamedTuple):
             Single rows copied to memory; whole blocks, if that would be too many.
         """
         last = self.order[-max(1, n_rows // _BLOCK) :]
-        return self._part(n_rows, self._replace(order=last))
+        return self._part(n_rows, TAIL, self._replace(order=last))
 
-    def _part(self, n_rows, whole_blocks):
+    def _part(self, n_rows, draw, whole_blocks):
         if n_rows >= len(self.X):
             return self
         if n_rows <= copyable_rows(self.X):
-            return self.sample(n_rows)
+            return self.sample(n_rows, draw)
         return whole_blocks
 
     def whole_blocks(self, n_rows):
@@ -94,13 +96,15 @@ class MappedRows(NamedTuple):
         """
         return self._replace(order=self.order[: max(1, n_rows // _BLOCK)])
 
-    def sample(self, n_rows):
+    def sample(self, n_rows, draw=HEAD):
         """Copy a random sample of single rows to memory.
 
         Parameters
         ----------
         n_rows : int
             How many, if there are that many and they fit in the bound on a copy.
+        draw : {HEAD, TAIL}, optional
+            Which of the samples of that size.
 
         Returns
         -------
@@ -112,7 +116,7 @@ class MappedRows(NamedTuple):
             candidates = np.flatnonzero(self.weight)
             n_candidates = len(candidates)
         n_rows = min(n_rows, n_candidates, copyable_rows(self.X))
-        rng = np.random.default_rng((self.seed, n_rows))
+        rng = np.random.default_rng((self.seed, n_rows, draw))
         index = np.sort(rng.choice(candidates, n_rows, replace=False))
         index = index[rng.permutation(n_rows)]
         weight = None if self.weight is None else self.weight[index]

@@ -144,6 +144,17 @@ def test_samples_are_fetched_once_and_bounded(monkeypatch):
 
 
 @some_weight_or_none
+def test_head_and_tail_of_one_size_are_draws_of_their_own(weight):
+    """Of n rows they share about n^2 / N: within five standard deviations of 17."""
+    rows = distribute(weight=weight)
+    head, tail = rows.head(2000), rows.tail(2000)
+    assert len(head.X) == len(tail.X) == 2000
+    shared = len(set(head.X[:, 0]) & set(tail.X[:, 0]))
+    n_candidates = N if weight is None else np.count_nonzero(weight)
+    assert abs(shared - 2000**2 / n_candidates) < 5 * 17
+
+
+@some_weight_or_none
 def test_head_is_a_sample_a_part_of_each_block_or_all(weight, monkeypatch):
     rng = np.random.default_rng(0)
     many = rng.standard_normal((81_920, D))
