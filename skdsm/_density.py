@@ -75,6 +75,13 @@ class DensityMixin:
             far from their mean, in root mean square, as they and noise of level
             `sigma_` do; or if that cannot be told, because the model was saved by a
             version that did not keep `location_` and `spread_`.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.sample(5, random_state=0).shape
+        (5, 1)
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -138,6 +145,14 @@ class DensityMixin:
             What ``arviz_base.from_dict`` takes: the group "posterior" holds the rows x,
             of shape (n_chains, n_draws, n_features); the group "sample_stats" holds lp,
             minus their energy, of shape (n_chains, n_draws).
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> chains = matcher.sample_chains(n_draws=10, n_chains=4, random_state=0)
+        >>> chains["posterior"]["x"].shape
+        (4, 10, 1)
         """
         check_is_fitted(self)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
@@ -192,6 +207,13 @@ class DensityMixin:
         -----
         SamplingWarning
             If independent estimates do not agree; then only the lower bound holds.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.log_partition().method
+        'exact'
         """
         check_is_fitted(self)
         if not hasattr(self, "_log_partition"):
@@ -228,6 +250,15 @@ class DensityMixin:
         -------
         log_density : ndarray of shape (n_samples,), float64
             ``-E(x) - log Z``, in nats; see `log_partition`.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> import numpy as np
+        >>> grid = np.arange(-6, 9, 0.01)[:, None]
+        >>> float(np.exp(matcher.log_density(grid)).sum() * 0.01)
+        1.00
         """
         return -self.energy(X) - self.log_partition().value
 
