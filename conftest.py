@@ -28,7 +28,8 @@ NEEDS = {
         "doc/user_guide/large_data.rst",
         "tests/test_dask_cluster.py",
         "tests/test_dask_input.py",
-        "tests/test_distributed.py",
+        "tests/test_distributed_risk.py",
+        "tests/test_distributed_rows.py",
     ],
     "arviz_stats": [
         "doc/user_guide/density.rst",

@@ -10,11 +10,11 @@ import argparse
 import sys
 
 import numpy as np
-from bench_selectors import one_class_split
 from bench_thresholds import contaminate
 from common import describe_machine, folder_given, load_folder
 from joblib import Parallel, delayed
 from ranking.adapters import Neighbours
+from ranking.protocols import one_class_rows
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -61,7 +61,7 @@ def main():
     if not folder_given(args):
         return
     splits = [
-        (one_class_split(X, y, seed, args.rows), seed)
+        (one_class_rows(X, y, seed, args.rows), seed)
         for _, X, y in load_folder(args.folder)
         for seed in range(args.seeds)
     ]

@@ -28,7 +28,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.corruption import NoiseLevels
-from skdsm.distributed import DistributedRisk, distribute_rows
+from skdsm.distributed_risk import DistributedRisk
+from skdsm.distributed_rows import distribute_rows
 from skdsm.energy import Parameters
 from skdsm.fitting import Settings
 from skdsm.threads import single_threaded_blas

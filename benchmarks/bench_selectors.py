@@ -17,6 +17,7 @@ import numpy as np
 from common import describe_machine, folder_given, load_folder
 from joblib import Memory, Parallel, delayed
 from level_sets import subsampled_criteria
+from ranking.protocols import one_class_rows
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
@@ -33,17 +34,6 @@ CRITERIA = [
     "mass-volume",
     "excess-mass",
 ]
-
-
-def one_class_split(X, y, seed, n_rows):
-    """Half of the normal rows, at most `n_rows`, and the rest with the anomalies."""
-    normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
-    half = len(normal) // 2
-    train = X[normal[: min(half, n_rows)]]
-    rest = np.concatenate([normal[half:], np.flatnonzero(y == 1)])
-    mean, scale = train.mean(axis=0), train.std(axis=0)
-    scale[scale == 0] = 1
-    return (train - mean) / scale, (X[rest] - mean) / scale, y[rest]
 
 
 def denoising_loss(matcher, X, level, n_copies=8):
@@ -70,7 +60,7 @@ def evaluate(X, X_test, y_test, sigma, size, tol, seed):
         split = 2 * len(X) // 3
         fitted, held_out = X[:split], X[split:]
         matcher = model().fit(fitted)
-        log_z = matcher.log_partition(n_islands=8).value
+        log_z = matcher.log_partition(max_islands=8).value
         rng = np.random.default_rng(seed)
         mv, em = subsampled_criteria(model(), fitted, held_out, rng)
         values = [
@@ -111,7 +101,7 @@ def main():
     with Parallel(n_jobs=args.jobs, return_as="generator") as parallel:
         for seed in range(args.seeds):
             for name, X, y in load_folder(args.folder):
-                train, test, labels = one_class_split(X, y, seed, args.rows)
+                train, test, labels = one_class_rows(X, y, seed, args.rows)
                 results = parallel(
                     delayed(cached)(train, test, labels, sigma, size, args.tol, seed)
                     for sigma, size in grid

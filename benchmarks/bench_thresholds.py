@@ -10,8 +10,8 @@ import argparse
 import sys
 
 import numpy as np
-from bench_selectors import one_class_split
 from common import describe_machine, folder_given, load_folder
+from ranking.protocols import one_class_rows
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -101,7 +101,7 @@ def main():
                 matcher = DenoisingScoreMatcher(tol=args.tol, random_state=seed)
                 return make_pipeline(StandardScaler(), matcher)
 
-            clean = one_class_split(X, y, seed, args.rows)
+            clean = one_class_rows(X, y, seed, args.rows)
             n = int(CONTAMINATION * len(clean[0]))
             dirty = contaminate(*clean, n, np.random.default_rng(seed))
             with threadpool_limits(1):

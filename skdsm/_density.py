@@ -73,7 +73,15 @@ class DensityMixin:
             tells; or if that cannot be told, because arviz-stats is not installed. And
             if the model's mass lies far outside the training rows: more than twice as
             far from their mean, in root mean square, as they and noise of level
-            `sigma_` do.
+            `sigma_` do; or if that cannot be told, because the model was saved by a
+            version that did not keep `location_` and `spread_`.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.sample(5, random_state=0).shape
+        (5, 1)
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -82,18 +90,26 @@ class DensityMixin:
         model = self._model()
         if is_enumerable(model):
             mixture = exact_mixture(model)
-            offset = mixture.mean() - self.location_
-            self._warn_if_far(np.trace(mixture.covariance()) + offset @ offset)
+            self._warn_if_far(mixture.mean(), np.trace(mixture.covariance()))
             return mixture.sample(rng, n_samples)
         draws = _tempered(rng, model, n_draws, _N_CHAINS).draws
         _warn_unless_mixed(draws)
         rows = draws.reshape(-1, draws.shape[-1])
-        self._warn_if_far(((rows - self.location_) ** 2).sum(axis=1).mean())
+        self._warn_if_far(rows.mean(axis=0), rows.var(axis=0).sum())
         return rows[rng.choice(len(rows), size=n_samples, replace=False)]
 
-    def _warn_if_far(self, square: float) -> None:
+    def _warn_if_far(self, mean: Doubles, variance: float) -> None:
         """Warn of a mean squared distance that no density of the rows would have."""
-        distance = np.sqrt(square)
+        if not hasattr(self, "spread_"):
+            warnings.warn(
+                "Whether the model's mass lies near the training rows is not known: it "
+                "was saved by an earlier version, without location_ and spread_. A new "
+                "fit has them.",
+                SamplingWarning,
+                stacklevel=3,
+            )
+            return
+        distance = np.sqrt(variance + ((mean - self.location_) ** 2).sum())
         expected = np.hypot(self.spread_, self.sigma_ * self.n_features_in_**0.5)
         if distance > _FAR * expected:
             warnings.warn(
@@ -129,6 +145,14 @@ class DensityMixin:
             What ``arviz_base.from_dict`` takes: the group "posterior" holds the rows x,
             of shape (n_chains, n_draws, n_features); the group "sample_stats" holds lp,
             minus their energy, of shape (n_chains, n_draws).
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> chains = matcher.sample_chains(n_draws=10, n_chains=4, random_state=0)
+        >>> chains["posterior"]["x"].shape
+        (4, 10, 1)
         """
         check_is_fitted(self)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
@@ -183,6 +207,13 @@ class DensityMixin:
         -----
         SamplingWarning
             If independent estimates do not agree; then only the lower bound holds.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.log_partition().method
+        'exact'
         """
         check_is_fitted(self)
         if not hasattr(self, "_log_partition"):
@@ -219,6 +250,15 @@ class DensityMixin:
         -------
         log_density : ndarray of shape (n_samples,), float64
             ``-E(x) - log Z``, in nats; see `log_partition`.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> import numpy as np
+        >>> grid = np.arange(-6, 9, 0.01)[:, None]
+        >>> float(np.exp(matcher.log_density(grid)).sum() * 0.01)
+        1.00
         """
         return -self.energy(X) - self.log_partition().value
 

@@ -91,6 +91,15 @@ class DetectionMixin(OutlierMixin):
         ------
         ValueError
             If X, the weights or a parameter are not valid.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> X = [[0], [1], [3], [7]]
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit(X)
+        >>> matcher = matcher.set_params(contamination=0.5).fit_threshold(X)
+        >>> int((matcher.predict(X) == -1).sum())
+        2
         """
         check_is_fitted(self)
         self._validate_params()
@@ -119,6 +128,14 @@ class DetectionMixin(OutlierMixin):
         ------
         ValueError
             If ``ranking="combined"``, and it was not at the time of the fit.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> near, far = matcher.score_samples([[1], [9]])
+        >>> bool(near > far)
+        True
         """
         check_is_fitted(self)
         return self._evaluate(self._rank(vars(self)), X)
@@ -140,6 +157,13 @@ class DetectionMixin(OutlierMixin):
         ------
         ValueError
             If `ranking` has changed since the threshold was set.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.decision_function([[1], [9]]) < 0
+        array([False,  True])
         """
         check_is_fitted(self)
         # a model that another hand has put together does not say
@@ -163,6 +187,13 @@ class DetectionMixin(OutlierMixin):
         -------
         is_inlier : ndarray of shape (n_samples,), int
             1 where ``decision_function`` is at least zero, otherwise -1.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.predict([[1], [9]])
+        array([ 1, -1])
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 

@@ -12,11 +12,13 @@ from sklearn.utils.validation import validate_data
 
 from skdsm import _validation
 from skdsm._validation import numbers_only, too_large_to_copy
-from skdsm.distributed import distribute_rows, distributed_risk
+from skdsm.distributed_risk import distributed_risk
+from skdsm.distributed_rows import distribute_rows
+from skdsm.mapped_rows import map_rows
 from skdsm.risk import EmpiricalRisk
 from skdsm.rows import row_blocks
 from skdsm.threads import single_threaded_blas
-from skdsm.training_rows import map_rows, prepare_rows
+from skdsm.training_rows import prepare_rows
 
 __all__ = [
     "check_codes",

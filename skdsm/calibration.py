@@ -137,6 +137,16 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         ValueError
             If too few rows are left to calibrate for `alpha`, if their scores are not
             finite, or if the detector cannot be fitted.
+
+        Examples
+        --------
+        >>> from sklearn.frozen import FrozenEstimator
+        >>> from sklearn.neighbors import KernelDensity
+        >>> from skdsm.calibration import ConformalOutlierDetector
+        >>> density = FrozenEstimator(KernelDensity().fit([[0], [1], [2]]))
+        >>> detector = ConformalOutlierDetector(density, alpha=0.25)
+        >>> detector.fit([[0.5], [1.5], [3.0]]).calibration_scores_.shape
+        (3,)
         """
         if isinstance(self.estimator, FrozenEstimator):
             estimator, held_out = self.estimator, X
@@ -182,6 +192,17 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         -------
         scores : ndarray of shape (n_samples,)
             Its scores.
+
+        Examples
+        --------
+        >>> from sklearn.frozen import FrozenEstimator
+        >>> from sklearn.neighbors import KernelDensity
+        >>> from skdsm.calibration import ConformalOutlierDetector
+        >>> density = FrozenEstimator(KernelDensity().fit([[0], [1], [2]]))
+        >>> detector = ConformalOutlierDetector(density, alpha=0.25)
+        >>> detector = detector.fit([[0.5], [1.5], [3.0]])
+        >>> bool(detector.score_samples([[1]]) == density.score_samples([[1]]))
+        True
         """
         check_is_fitted(self)
         return self.estimator_.score_samples(X)
@@ -198,6 +219,17 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         -------
         decision : ndarray of shape (n_samples,)
             ``score_samples(X) - offset_``, negative for outliers.
+
+        Examples
+        --------
+        >>> from sklearn.frozen import FrozenEstimator
+        >>> from sklearn.neighbors import KernelDensity
+        >>> from skdsm.calibration import ConformalOutlierDetector
+        >>> density = FrozenEstimator(KernelDensity().fit([[0], [1], [2]]))
+        >>> detector = ConformalOutlierDetector(density, alpha=0.25)
+        >>> detector = detector.fit([[0.5], [1.5], [3.0]])
+        >>> detector.decision_function([[1], [9]]) < 0
+        array([False,  True])
         """
         return self.score_samples(X) - self.offset_
 
@@ -213,6 +245,19 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         -------
         is_inlier : ndarray of shape (n_samples,), int
             -1 where the p-value is at most `alpha`, otherwise 1.
+
+        Examples
+        --------
+        >>> from sklearn.frozen import FrozenEstimator
+        >>> from sklearn.neighbors import KernelDensity
+        >>> from skdsm.calibration import ConformalOutlierDetector
+        >>> density = FrozenEstimator(KernelDensity().fit([[0], [1], [2]]))
+        >>> detector = ConformalOutlierDetector(density, alpha=0.25)
+        >>> detector = detector.fit([[0.5], [1.5], [3.0]])
+        >>> detector.predict([[1], [2.5], [9]])
+        array([ 1,  1, -1])
+        >>> detector.set_params(alpha=0.5).predict([[1], [2.5], [9]])
+        array([ 1, -1, -1])
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
@@ -229,6 +274,17 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         p : ndarray of shape (n_samples,)
             ``(1 + r) / (n + 1)``, where r of the n scores of the rows that calibrate
             are not above that of the row.
+
+        Examples
+        --------
+        >>> from sklearn.frozen import FrozenEstimator
+        >>> from sklearn.neighbors import KernelDensity
+        >>> from skdsm.calibration import ConformalOutlierDetector
+        >>> density = FrozenEstimator(KernelDensity().fit([[0], [1], [2]]))
+        >>> detector = ConformalOutlierDetector(density, alpha=0.25)
+        >>> detector = detector.fit([[0.5], [1.5], [3.0]])
+        >>> detector.p_values([[1], [2.5], [9]])
+        array([1.  , 0.5 , 0.25])
         """
         return conformal_p_values(self.score_samples(X), self.calibration_scores_)
 

@@ -46,6 +46,12 @@ def conformal_p_values(scores, calibration_scores, rng=None):
     .. [2] S. Bates, E. Candes, L. Lei, Y. Romano and M. Sesia, "Testing for outliers
        with conformal p-values", Annals of Statistics 51(1), 2023.
        :doi:`10.1214/22-AOS2244`
+
+    Examples
+    --------
+    >>> from skdsm.conformal import conformal_p_values
+    >>> conformal_p_values([-1.0, 0.5, 9.0], [0.0, 1.0, 2.0])
+    array([0.25, 0.5 , 1.  ])
     """
     scores = _one_dimensional(scores, "scores")
     calibration = np.sort(_one_dimensional(calibration_scores, "calibration_scores"))
@@ -79,6 +85,12 @@ def conformal_threshold(calibration_scores, alpha):
     ------
     ValueError
         If ``alpha < 1 / (n + 1)``: no p-value is that small.
+
+    Examples
+    --------
+    >>> from skdsm.conformal import conformal_threshold
+    >>> conformal_threshold([2.0, 0.0, 1.0], alpha=0.5)
+    1.0
     """
     calibration = np.sort(_one_dimensional(calibration_scores, "calibration_scores"))
     n = len(calibration)
@@ -106,6 +118,12 @@ def least_calibration(alpha):
     int
         The fewest with which a p-value can be as small as alpha: ``1 / alpha - 1``,
         rounded up.
+
+    Examples
+    --------
+    >>> from skdsm.conformal import least_calibration
+    >>> least_calibration(0.05)
+    19
     """
     return -(-1 // Fraction(alpha).limit_denominator(10**9)) - 1
 

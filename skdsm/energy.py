@@ -143,6 +143,15 @@ class EnergyModel:  # numpydoc ignore=PR02
     ----------
     .. [1] P. Vincent, "A Connection Between Score Matching and Denoising
        Autoencoders", Neural Computation 23(7), 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> unit = np.array([[2.0]]), np.array([-2.0]), np.zeros(1), np.ones(1)
+    >>> two_modes = EnergyModel(Parameters(*unit), 1.0)  # N(0, 1) and N(2, 1)
+    >>> two_modes.score(np.array([[1.0]]))
+    array([[0.]])
     """
 
     parameters: Parameters

@@ -373,6 +373,15 @@ class DenoisingScoreMatcher(
         ValueError
             If X or a parameter is not valid, or if training overflows. The estimator is
             then as it was before.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> twice = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [1]])
+        >>> once = DenoisingScoreMatcher(2, random_state=0)
+        >>> once = once.fit([[0], [1]], sample_weight=[1, 2])
+        >>> once.energy([[5]]) == twice.energy([[5]])
+        array([ True])
         """
         with fitted_state_kept(self):
             self._fit(X, y, sample_weight)
@@ -510,6 +519,13 @@ class DenoisingScoreMatcher(
         -------
         H : ndarray of shape (n_samples, n_components)
             Hidden code ``logistic(W x + b)``, in (0, 1), in the type of X.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.transform([[1], [2], [4]]).shape
+        (3, 2)
         """
         return self._evaluate(EnergyModel.hidden, X)
 
@@ -525,6 +541,15 @@ class DenoisingScoreMatcher(
         -------
         X_decoded : ndarray of shape (n_samples, n_features)
             ``c + W'(g * h)``: decoding ``transform(X)`` gives ``reconstruct(X)``.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> import numpy as np
+        >>> decoded = matcher.inverse_transform(matcher.transform([[5]]))
+        >>> np.allclose(decoded, matcher.reconstruct([[5]]))
+        True
         """
         check_is_fitted(self)
         H = check_codes(X, len(self.gains_))
@@ -547,6 +572,13 @@ class DenoisingScoreMatcher(
         X_denoised : ndarray of shape (n_samples, n_features)
             ``r(x)``: the estimate of the clean row given the noisy one (Tweedie's
             formula), in the type of X.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.reconstruct([[9]]) < 9  # back to the training rows
+        array([[ True]])
         """
         return self._evaluate(EnergyModel.reconstruct, X)
 
@@ -563,6 +595,14 @@ class DenoisingScoreMatcher(
         energy : ndarray of shape (n_samples,), float64
             ``(|x - c|^2 / 2 - sum_j g_j softplus(u_j)) / sigma_^2``: minus the
             log-density, up to a constant.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> near, far = matcher.energy([[1], [9]])
+        >>> bool(near < far)
+        True
         """
         return self._evaluate(EnergyModel.energy, X)
 
@@ -578,6 +618,14 @@ class DenoisingScoreMatcher(
         -------
         psi : ndarray of shape (n_samples, n_features)
             ``(r(x) - x) / sigma_^2``, in inverse units of X, in the type of X.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.score_function([[-9], [9]]) > 0  # it points to the training rows
+        array([[ True],
+               [False]])
         """
         return self._evaluate(EnergyModel.score, X)
 
@@ -594,6 +642,14 @@ class DenoisingScoreMatcher(
         contributions : ndarray of shape (n_samples, n_features)
             ``sigma_^2 psi_i^2 / 2`` for feature i: non-negative, without unit. A row
             sums to ``sigma_^2 |psi|^2 / 2``.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> X = [[0, 0], [1, 2], [2, 1]]
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit(X)
+        >>> matcher.feature_contributions([[1, 9], [9, 1]]).argmax(axis=1)
+        array([1, 0])
         """
         return self._evaluate(_feature_contributions, X)
 
@@ -634,6 +690,13 @@ class DenoisingScoreMatcher(
         ----------
         .. [1] A. Hyvarinen, "Estimation of Non-Normalized Statistical Models by Score
            Matching", Journal of Machine Learning Research 6, 2005.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.score([[0], [1], [3]]) > matcher.score([[7], [8], [9]])
+        True
         """
         return -float(np.mean(self._evaluate(EnergyModel.implicit_loss, X)))
 

@@ -204,6 +204,16 @@ def is_enumerable(model, max_components=MAX_COMPONENTS):
     -------
     bool
         Whether `exact_mixture` applies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> from skdsm.mixtures import is_enumerable
+    >>> unit = np.array([[2.0]]), np.array([-2.0]), np.zeros(1), np.ones(1)
+    >>> two_modes = EnergyModel(Parameters(*unit), 1.0)
+    >>> is_enumerable(two_modes), is_enumerable(EnergyModel(two_modes.parameters, 0.9))
+    (True, False)
     """
     try:
         counts = unit_counts(model)
@@ -231,6 +241,16 @@ def mixture_log_partition(model, max_components=MAX_COMPONENTS):
     ------
     ValueError
         If the model is no finite mixture, or one of too many components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> from skdsm.mixtures import mixture_log_partition
+    >>> unit = np.array([[2.0]]), np.array([-2.0]), np.zeros(1), np.ones(1)
+    >>> two_modes = EnergyModel(Parameters(*unit), 1.0)
+    >>> float(mixture_log_partition(two_modes))  # log(2) + log(2 pi) / 2
+    1.61208571
     """
     _, _, blocks = _enumerate(model, max_components)
     return _log_normaliser(model) + float(
@@ -257,6 +277,19 @@ def exact_mixture(model, max_components=MAX_COMPONENTS):
     ------
     ValueError
         If the model is no finite mixture, or one of too many components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> from skdsm.mixtures import exact_mixture
+    >>> unit = np.array([[2.0]]), np.array([-2.0]), np.zeros(1), np.ones(1)
+    >>> two_modes = EnergyModel(Parameters(*unit), 1.0)
+    >>> mixture = exact_mixture(two_modes)  # N(0, 1) and N(2, 1), one half each
+    >>> mixture.mean(), mixture.covariance()
+    (array([1.]), array([[2.]]))
+    >>> mixture.sample(np.random.default_rng(0), 5).shape
+    (5, 1)
     """
     units, counts, blocks = _enumerate(model, max_components)
     log_weights = np.concatenate(list(blocks))

@@ -81,6 +81,18 @@ def explicit_score_matching(model, X, target_score, sample_weight=None):
         Mean of ``|psi(x) - grad log q(x)|^2 / 2``.
     gradient : Parameters
         Its derivatives with respect to W, b, c and g.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> from skdsm.objectives import explicit_score_matching
+    >>> unit = np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.ones(1)
+    >>> normal = EnergyModel(Parameters(*unit), 1.0)
+    >>> X = np.array([[2.0], [-1.0]])
+    >>> value, gradient = explicit_score_matching(normal, X, -X)
+    >>> float(value)
+    0.0
     """
     target = X + model.sigma**2 * target_score
     return _mean_over_sigma4(model, X, target, None, sample_weight)
@@ -104,6 +116,17 @@ def implicit_score_matching(model, X, sample_weight=None):
         Mean of ``|psi(x)|^2 / 2 + div psi(x)``.
     gradient : Parameters
         Its derivatives with respect to W, b, c and g.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> from skdsm.objectives import implicit_score_matching
+    >>> unit = np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.ones(1)
+    >>> normal = EnergyModel(Parameters(*unit), 1.0)
+    >>> value, gradient = implicit_score_matching(normal, np.array([[2.0]]))
+    >>> float(value)  # |-2|^2 / 2 - 1
+    1.0
     """
     tau = np.full(len(X), model.sigma**2)
     value, gradient = _mean_over_sigma4(model, X, X, tau, sample_weight)
@@ -130,6 +153,18 @@ def denoising_score_matching(model, X, X_noisy, sample_weight=None):
         Mean of ``|psi(x~) - (x - x~) / sigma^2|^2 / 2``.
     gradient : Parameters
         Its derivatives with respect to W, b, c and g.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> from skdsm.objectives import denoising_score_matching
+    >>> unit = np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.ones(1)
+    >>> normal = EnergyModel(Parameters(*unit), 1.0)
+    >>> X, X_noisy = np.array([[1.0]]), np.array([[3.0]])
+    >>> value, gradient = denoising_score_matching(normal, X, X_noisy)
+    >>> float(value)  # |-3 - (1 - 3)|^2 / 2
+    0.5
     """
     score_of_corruption = (X - X_noisy) / model.sigma**2
     return explicit_score_matching(model, X_noisy, score_of_corruption, sample_weight)
@@ -155,6 +190,18 @@ def denoising_autoencoder(model, X, X_noisy, sample_weight=None):
         Mean of ``|r(x~) - x|^2 / (2 sigma^4)``, which equals J_DSM.
     gradient : Parameters
         Its derivatives with respect to W, b, c and g.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.energy import EnergyModel, Parameters
+    >>> from skdsm.objectives import denoising_autoencoder
+    >>> unit = np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.ones(1)
+    >>> normal = EnergyModel(Parameters(*unit), 1.0)
+    >>> X, X_noisy = np.array([[1.0]]), np.array([[3.0]])
+    >>> value, gradient = denoising_autoencoder(normal, X, X_noisy)
+    >>> float(value)  # |0 - 1|^2 / 2
+    0.5
     """
     return _mean_over_sigma4(model, X_noisy, X, None, sample_weight)
 

@@ -151,6 +151,19 @@ def register_converter() -> None:
     See Also
     --------
     to_onnx : Registers, and converts with the options that fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skl2onnx
+    >>> from skdsm import DenoisingScoreMatcher
+    >>> from skdsm.onnx import register_converter
+    >>> register_converter()
+    >>> X = np.array([[0.0], [1.0], [3.0]])
+    >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit(X)
+    >>> graph = skl2onnx.to_onnx(matcher, X)
+    >>> [output.name for output in graph.graph.output]
+    ['label', 'decision', 'score_samples', 'hidden']
     """
     try:
         from skl2onnx import update_registered_converter

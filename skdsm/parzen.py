@@ -31,6 +31,12 @@ def parzen_log_density(X, data, sigma, sample_weight=None):
     -------
     ndarray of shape (n_queries,)
         ``log q_sigma(x)``, normalised.
+
+    Examples
+    --------
+    >>> from skdsm.parzen import parzen_log_density
+    >>> parzen_log_density([[0.0]], [[0.0]], sigma=1.0)  # -log(2 pi) / 2
+    array([-0.91893853])
     """
     X, data = np.asarray(X), np.asarray(data)
     log_terms = _log_terms(X, data, sigma, sample_weight)
@@ -57,6 +63,12 @@ def parzen_posterior_mean(X, data, sigma, sample_weight=None):
     ndarray of shape (n_queries, d)
         ``sum_i p(i | x) x_i`` with ``p(i | x)`` proportional to
         ``w_i exp(-|x - x_i|^2 / (2 sigma^2))``.
+
+    Examples
+    --------
+    >>> from skdsm.parzen import parzen_posterior_mean
+    >>> parzen_posterior_mean([[0.5]], [[0.0], [1.0]], sigma=1.0)
+    array([[0.5]])
     """
     X, data = np.asarray(X), np.asarray(data)
     origin = data[0]  # the weighted mean of offsets keeps the digits of far-away data
@@ -86,6 +98,12 @@ def parzen_score(X, data, sigma, sample_weight=None):
     -------
     ndarray of shape (n_queries, d)
         ``grad log q_sigma(x) = (E[clean | x] - x) / sigma^2``.
+
+    Examples
+    --------
+    >>> from skdsm.parzen import parzen_score
+    >>> parzen_score([[2.0]], [[0.0]], sigma=0.5)
+    array([[-8.]])
     """
     return (parzen_posterior_mean(X, data, sigma, sample_weight) - X) / sigma**2
 

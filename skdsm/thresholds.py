@@ -32,6 +32,13 @@ def contamination_threshold(scores, sample_weight, contamination):
     float
         The threshold with the share nearest to `contamination`, but with one distinct
         score below it at least. If there is one distinct score only, it lies above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.thresholds import contamination_threshold
+    >>> contamination_threshold(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4), 0.25)
+    1.5
     """
     order = np.argsort(scores, kind="stable")
     scores, weight = scores[order], sample_weight[order]
@@ -59,6 +66,13 @@ def tukey_threshold(scores, sample_weight):
     float
         ``q1 - 1.5 (q3 - q1)`` with the weighted quartiles q1 and q3 (Tukey 1977), and
         below all scores if the quartiles coincide with the lowest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.thresholds import tukey_threshold
+    >>> tukey_threshold(np.arange(9.0), np.ones(9))  # quartiles at 1.75 and 6.25
+    -5.0
     """
     q1, q3 = weighted_quantile(scores, sample_weight, [0.25, 0.75])
     margin = max(1.5 * (q3 - q1), _TIE * max(abs(q1), np.finfo(float).tiny))
@@ -106,6 +120,13 @@ def weighted_quantile(values, weight, q):
     -------
     float or ndarray
         The quantiles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.thresholds import weighted_quantile
+    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.ones(3), np.array([0.5]))
+    array([2.])
     """
     order = np.argsort(values, kind="stable")
     values, weight = values[order], weight[order]

@@ -10,7 +10,7 @@ import pytest
 from distributed import Client, LocalCluster, default_client
 from quick_fits import assert_same_model, quick
 
-from skdsm import distributed
+from skdsm import distributed_risk, training_rows
 from skdsm._inputs import _has_cluster
 
 SHAPE, N_BLOCKS = (6000, 3), 6
@@ -49,8 +49,8 @@ def small_limits(monkeypatch):
 
 
 def set_limits(patch):
-    patch.setattr(distributed, "_GATHERED_BYTES", 2**12)
-    patch.setattr(distributed, "_FAN_IN", 2)
+    patch.setattr(training_rows, "_GATHERED_BYTES", 2**12)
+    patch.setattr(distributed_risk, "_FAN_IN", 2)
 
 
 def rows():

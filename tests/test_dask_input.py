@@ -23,7 +23,7 @@ from quick_fits import (
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import NotFittedError
 
-from skdsm import distributed
+from skdsm import distributed_risk, training_rows
 
 X = two_clusters(n_samples=1200, n_features=3)
 WEIGHT = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)
@@ -80,7 +80,7 @@ class Counting:
 def test_fit_is_as_good_as_one_in_memory(parameters, weighted, everywhere, monkeypatch):
     """Held-out scores, which are minus Fisher divergences, agree; rows are sorted."""
     if everywhere:
-        monkeypatch.setattr(distributed, "_GATHERED_BYTES", 2**12)
+        monkeypatch.setattr(training_rows, "_GATHERED_BYTES", 2**12)
     train = two_clusters(n_samples=4000, n_features=3, seed=2)
     train = train[train[:, 0].argsort()]
     weight = None
@@ -429,8 +429,8 @@ def test_failed_and_interrupted_evaluations_leave_the_fit(monkeypatch):
     def fail(*args, **constants):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(distributed, "evaluate_block", fail)
-    monkeypatch.setattr(distributed, "_GATHERED_BYTES", 2**10)
+    monkeypatch.setattr(distributed_risk, "evaluate_block", fail)
+    monkeypatch.setattr(training_rows, "_GATHERED_BYTES", 2**10)
     with pytest.raises(KeyboardInterrupt):
         matcher.fit(array())
     assert_same_state(fitted_state(matcher), before)

@@ -246,6 +246,17 @@ def test_mass_far_outside_the_training_rows_is_warned_of(monkeypatch, is_exact):
     assert len(with_two_modes(matcher, 0.8 * limit).sample(10, random_state=0)) == 10
 
 
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_without_location_and_spread_samples_are_the_same(monkeypatch, is_exact):
+    monkeypatch.setattr("skdsm._density.is_enumerable", lambda model: is_exact)
+    matcher = DenoisingScoreMatcher(2, sigma=1.0, random_state=0).fit(FOUR_FEATURES)
+    expected = matcher.sample(10, random_state=0)
+    del matcher.location_, matcher.spread_
+    with pytest.warns(SamplingWarning, match="without location_ and spread_"):
+        rows = matcher.sample(10, random_state=0)
+    np.testing.assert_array_equal(rows, expected)
+
+
 @pytest.mark.parametrize(
     "call",
     [

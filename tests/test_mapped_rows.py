@@ -6,8 +6,9 @@ from quick_fits import settings
 
 from skdsm.energy import EnergyModel
 from skdsm.fitting import energy_scale, fit_energy_model
+from skdsm.mapped_rows import MappedRows, map_rows
 from skdsm.risk import EmpiricalRisk
-from skdsm.training_rows import MappedRows, TrainingRows, map_rows, prepare_rows
+from skdsm.training_rows import TrainingRows, prepare_rows
 
 N = 10_000
 RNG = np.random.default_rng(0)
@@ -229,6 +230,17 @@ def test_energy_scale_is_that_of_the_centred_rows(clusters, n_rows):
     square = (exact.score_norm(in_memory.X) ** 2).mean()
     scale = np.sqrt(square / -exact.hessian_trace(in_memory.X).mean())
     assert expected == pytest.approx(scale, rel=0.05)
+
+
+@some_weight_or_none
+def test_head_and_tail_of_one_size_are_draws_of_their_own(weight):
+    """Of n rows they share about n^2 / N: within five standard deviations of 17."""
+    rows = map_rows(X, weight, 0)
+    head, tail = rows.head(2000), rows.tail(2000)
+    assert len(head.X) == len(tail.X) == 2000
+    shared = len(set(head.X[:, 0]) & set(tail.X[:, 0]))
+    n_candidates = N if weight is None else np.count_nonzero(weight)
+    assert abs(shared - 2000**2 / n_candidates) < 5 * 17
 
 
 def test_tail_of_whole_blocks_shares_none_with_the_head(monkeypatch):

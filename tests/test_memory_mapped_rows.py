@@ -68,7 +68,9 @@ def test_a_model_of_mapped_rows_is_as_good(parameters, dtype, mapped):
     model = matcher(**parameters).fit(mapped(rows))
     in_memory = matcher(**parameters).fit(rows)
     assert model.score(held_out) == pytest.approx(in_memory.score(held_out), rel=0.1)
-    assert model.loss_ == pytest.approx(in_memory.loss_, rel=0.05)
+    # each on a validation draw of its own: over seeds, the losses of a range of noise
+    # levels differ with a standard deviation of 2.4 %
+    assert model.loss_ == pytest.approx(in_memory.loss_, rel=0.1)
 
 
 def test_share_of_training_outliers_is_the_contamination(mapped):
@@ -80,7 +82,7 @@ def test_share_of_outliers_is_nearly_the_contamination_in_a_long_file(
     mapped, monkeypatch
 ):
     """The threshold is set on a sample: five standard errors of its quantile."""
-    monkeypatch.setattr("skdsm.training_rows._REPRESENTATIVE_ROWS", 2000)
+    monkeypatch.setattr("skdsm.mapped_rows.REPRESENTATIVE_ROWS", 2000)
     X = mapped(np.sort(two_clusters(N), axis=0))  # the sample must not be a prefix
     share = (matcher(contamination=0.1).fit_predict(X) == -1).mean()
     assert share != 0.1

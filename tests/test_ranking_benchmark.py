@@ -9,7 +9,7 @@ import pytest
 from ranking.adapters import FreeEnergy, LocalFactor, Mixture, Neighbours
 from ranking.cache import ResultFile, _code_hash, content_hash, fingerprint
 from ranking.measure import evaluate, measure
-from ranking.protocols import one_class, standardised, unsupervised
+from ranking.protocols import one_class, one_class_rows, standardised, unsupervised
 from ranking.runner import Plan, results_of
 from ranking.summary import complete, holm, ranks, undistinguished, wins
 from ranking.table import data_table, summary_table
@@ -49,6 +49,16 @@ def test_one_class_test_rows_do_not_depend_on_the_cap():
     np.testing.assert_array_equal(one_class(y, 3, 7)[1], test)
     assert set(np.flatnonzero(y)) <= set(test)
     assert np.count_nonzero(y[test] == 0) == 31
+
+
+def test_one_class_rows_go_with_their_labels():
+    """Each anomaly is six apart in every column, each normal row has mean zero."""
+    X, y = data_set()
+    fitted, ranked, labels = one_class_rows(X, y, 3, 20)
+    assert len(fitted) == 20
+    np.testing.assert_allclose(fitted.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_array_equal(ranked.mean(axis=1) > 3, labels == 1)
+    assert labels.sum() == y.sum()
 
 
 @pytest.mark.parametrize("max_rows", [10, 41, 80])

@@ -12,7 +12,7 @@ from save_models import FOLDER, models, training_rows
 from sklearn.exceptions import InconsistentVersionWarning
 
 import skdsm
-from skdsm.exceptions import VersionMismatchWarning
+from skdsm.exceptions import SamplingWarning, VersionMismatchWarning
 
 FILES = sorted(path for path in FOLDER.glob("*/*") if path.suffix != ".json")
 NEWEST = "dd855d5"  # the last whose fits are those of today
@@ -70,6 +70,17 @@ def test_a_saved_model_answers_as_it_did(path):
     # parameters that have come since have their defaults
     assert model.get_params().keys() == models()[path.stem].get_params().keys()
     repr(model)
+
+
+@pytest.mark.parametrize("suffix", LOAD)
+def test_a_model_saved_before_location_and_spread_still_samples(suffix):
+    """And says that it cannot tell whether its mass is far from the training rows."""
+    path = FOLDER / "dd855d5" / f"detector{suffix}"
+    model = load_as_documented(LOAD[suffix], path)
+    with pytest.warns(SamplingWarning, match="without location_ and spread_"):
+        rows = model.sample(20, random_state=0)
+    model.location_, model.spread_ = training_rows().mean(axis=0), 10.0
+    np.testing.assert_array_equal(rows, model.sample(20, random_state=0))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

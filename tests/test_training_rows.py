@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from skdsm.exceptions import NonFiniteError
-from skdsm.training_rows import map_rows, prepare_rows
+from skdsm.mapped_rows import map_rows
+from skdsm.training_rows import prepare_rows
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((1000, 3)) * [1, 10, 0.1]

@@ -6,7 +6,13 @@ for the split and the evaluation, never by a detector.
 
 import numpy as np
 
-__all__ = ["PROTOCOLS", "one_class", "standardised", "unsupervised"]
+__all__ = [
+    "PROTOCOLS",
+    "one_class",
+    "one_class_rows",
+    "standardised",
+    "unsupervised",
+]
 
 
 def one_class(y, seed, max_rows):
@@ -32,6 +38,12 @@ def one_class(y, seed, max_rows):
     normal = np.random.default_rng(seed).permutation(normal)
     half = len(normal) // 2
     return normal[:half][:max_rows], np.concatenate([normal[half:], anomalies])
+
+
+def one_class_rows(X, y, seed, max_rows):
+    """Rows to fit to and rows to rank, both standardised, and labels of the latter."""
+    train, test = one_class(y, seed, max_rows)
+    return *standardised(X, train, test), y[test]
 
 
 def unsupervised(y, seed, max_rows):

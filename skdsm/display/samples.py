@@ -152,6 +152,15 @@ class SamplesDisplay:
             If the estimator is of another kind.
         NotFittedError
             If it is not fitted.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> from skdsm.display import SamplesDisplay
+        >>> X = [[0, 0], [1, 2], [2, 1]]
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit(X)
+        >>> SamplesDisplay.from_estimator(matcher, X, random_state=0).axes_.shape
+        (2, 2)
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         model = PreparedModel.of(estimator)

@@ -145,6 +145,15 @@ class ScoreDistributionDisplay:
             If the estimator is of another kind.
         NotFittedError
             If it is not fitted.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> from skdsm.display import ScoreDistributionDisplay
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> display = ScoreDistributionDisplay.from_estimator(matcher, [[1], [2], [9]])
+        >>> len(display.y_score)
+        3
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         model = PreparedModel.of(estimator)

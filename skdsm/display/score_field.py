@@ -291,6 +291,13 @@ class ScoreFieldDisplay:
         ------
         ValueError
             If an argument is not valid.
+
+        Examples
+        --------
+        >>> from skdsm.display import ScoreFieldDisplay
+        >>> display = ScoreFieldDisplay.from_parzen([[0, 0], [1, 2], [2, 1]], sigma=0.5)
+        >>> display.move0.shape
+        (100, 100)
         """
         check_matplotlib_support(f"{cls.__name__}.from_parzen")
         if not sigma > 0:

@@ -1,39 +1,28 @@
-"""Rows in the blocks of a dask array, and the risk as a sum over blocks.
+"""Training rows in the blocks of a dask array.
 
-The risk of all rows is the mean, by weight, of the risks of the blocks. A task gets a
-block, the packed parameters and the name of the block's noise, and returns weight, loss
-and gradient. Blocks are summed in the order of their numbers. A worker keeps nothing
-of a fit but the rows: which one does a task, and whether another did it before, changes
-no bit.
+Only means, numbers and samples come to the client; the rows stay where they are.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skdsm.energy import Parameters
-from skdsm.risk import EmpiricalRisk
+from skdsm.dask_tasks import compute, task
+from skdsm.mapped_rows import HEAD, TAIL, leave_rows
 from skdsm.rows import scale_weights
 from skdsm.threads import single_threaded_blas
 from skdsm.training_rows import (
+    REPRESENTATIVE_ROWS,
     TrainingRows,
     check_reach,
-    leave_rows,
+    copyable_rows,
     mean_and_reach,
 )
 
-__all__ = ["DistributedRisk", "DistributedRows", "distribute_rows", "distributed_risk"]
+__all__ = ["DistributedRows", "distribute_rows"]
 
-_GATHERED_BYTES = 2**25  # a sample of at most this size is copied to the client
-_REPRESENTATIVE_ROWS = 2**17
-_FAN_IN = 16  # parts that are added in one task
 _MANY_BLOCKS = 64
 _SMALL_BLOCK, _GOOD_BLOCK, _HUGE_BLOCK = 2**23, 2**26, 2**30  # bytes
-# Noise is drawn anew at each evaluation, and kept by nobody. At one normal number for
-# so many elements of corrupted rows, that takes a few per cent of the time.
-_NOISE_REUSE = 8
-_LARGEST_BANK = 2**22
 
 
 class RowBlock(NamedTuple):
@@ -74,7 +63,7 @@ class DistributedRows(NamedTuple):
     seed : int
         Of samples.
     samples : dict
-        Samples by their size: all that the client has seen of the rows.
+        Samples by their size and draw: all that the client has seen of the rows.
     share : float
         Part of each block that is in use.
     """
@@ -102,7 +91,7 @@ class DistributedRows(NamedTuple):
         """
         if n_rows >= len(self.X):
             return self
-        if n_rows * self._row_bytes <= _GATHERED_BYTES:
+        if n_rows <= copyable_rows(self.X):
             return self.sample(n_rows)
         return self._replace(share=n_rows / len(self.X))
 
@@ -119,24 +108,27 @@ class DistributedRows(NamedTuple):
         TrainingRows
             Single rows copied to the client.
         """
-        return self.sample(n_rows)
+        return self.sample(n_rows, TAIL)
 
-    def sample(self, n_rows):
+    def sample(self, n_rows, draw=HEAD):
         """Copy a random sample of single rows to the client.
 
         Parameters
         ----------
         n_rows : int
             How many, if there are that many and they fit in the bound on a copy.
+        draw : {HEAD, TAIL}, optional
+            Which of the samples of that size.
 
         Returns
         -------
         TrainingRows
             The sample.
         """
-        if n_rows not in self.samples:
-            self.samples[n_rows] = self._gather(n_rows)
-        return self.samples[n_rows]
+        key = n_rows, draw
+        if key not in self.samples:
+            self.samples[key] = self._gather(n_rows, draw)
+        return self.samples[key]
 
     def representative(self):
         """Take the rows whose scores set the threshold.
@@ -146,25 +138,24 @@ class DistributedRows(NamedTuple):
         TrainingRows
             A random sample.
         """
-        return self.sample(_REPRESENTATIVE_ROWS)
+        return self.sample(REPRESENTATIVE_ROWS)
 
-    @property
-    def _row_bytes(self):
-        return self.X.shape[1] * self.X.dtype.itemsize
-
-    def _gather(self, n_rows):
+    def _gather(self, n_rows, draw):
         ends = np.cumsum([block.n_candidates for block in self.blocks])
-        fitting = max(1, _GATHERED_BYTES // self._row_bytes)
-        n_rows = int(min(n_rows, ends[-1], fitting))
-        rng = np.random.default_rng((self.seed, n_rows))
+        n_rows = int(min(n_rows, ends[-1], copyable_rows(self.X)))
+        rng = np.random.default_rng((self.seed, n_rows, draw))
         # from each block in proportion to its rows
         places = (np.arange(n_rows) + rng.random()) * (ends[-1] / n_rows)
         owner = np.searchsorted(ends, np.minimum(places, ends[-1] - 0.5), side="right")
         taken = np.bincount(owner, minlength=len(ends))
-        parts = _compute(
-            _task(_sample_block, mean=self.mean, seed=block.seed, n_rows=int(n))(
-                block.X, block.weight
-            )
+        parts = compute(
+            task(
+                _sample_block,
+                mean=self.mean,
+                seed=block.seed,
+                n_rows=int(n),
+                draw=draw,
+            )(block.X, block.weight)
             for block, n in zip(self.blocks, taken, strict=True)
             if n
         )
@@ -172,105 +163,6 @@ class DistributedRows(NamedTuple):
         order = rng.permutation(sum(map(len, X)))
         weight = None if weight[0] is None else np.concatenate(weight)[order]
         return TrainingRows(np.concatenate(X)[order], weight, self.mean)
-
-
-class DistributedRisk:
-    """Mean denoising loss over the corrupted rows of all blocks, plus the penalty.
-
-    Parameters
-    ----------
-    rows : DistributedRows
-        Clean rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    seed : tuple of int
-        Names the draw of noise; each block appends its number.
-    map : callable, optional
-        Ordered map over independent pieces of work, for samples.
-    """
-
-    def __init__(self, rows, settings, seed, map=map):
-        self._rows, self._settings, self._seed, self._map = rows, settings, seed, map
-        self._tasks = [
-            _task(
-                evaluate_block,
-                settings=settings,
-                mean=rows.mean,
-                order_seed=block.seed,
-                n_rows=round(rows.share * block.n_rows),
-                seed=(*seed, index),
-            )
-            for index, block in enumerate(rows.blocks)
-        ]
-
-    def __call__(self, parameters):
-        """Evaluate the risk and its gradient.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g in double precision; the arithmetic is that of the rows.
-
-        Returns
-        -------
-        value : float
-            Mean of ``|r(x~) - x|^2 / 2`` (or its implicit form), plus the penalty.
-        gradient : Parameters
-            Its derivatives, in double precision.
-        """
-        packed = _literal(parameters.pack())
-        parts = [
-            task(block.X, block.weight, packed)
-            for task, block in zip(self._tasks, self._rows.blocks, strict=True)
-        ]
-        while len(parts) > _FAN_IN:
-            starts = range(0, len(parts), _FAN_IN)
-            parts = [_task(add_parts)(parts[i : i + _FAN_IN]) for i in starts]
-        total, value, *gradient = add_parts(_compute(parts))
-        shape = parameters.components.shape
-        return value / total, Parameters.unpack(np.array(gradient) / total, *shape)
-
-    def sample(self, n_rows):
-        """Corrupt some rows, in double precision.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, at least, if there are that many.
-
-        Returns
-        -------
-        X_noisy : ndarray of shape (n_sampled, d)
-            Corrupted rows.
-        weight : ndarray of shape (n_sampled,)
-            Their weights.
-        """
-        rows = self._rows.sample(n_rows)
-        risk = EmpiricalRisk(rows, self._settings, self._seed, map=self._map)
-        return risk.sample(n_rows)
-
-
-def distributed_risk(rows, settings, seed, map=map):
-    """Make the risk of rows where these are.
-
-    Parameters
-    ----------
-    rows : TrainingRows or DistributedRows
-        Clean rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    seed : tuple of int
-        Names the draw of noise.
-    map : callable, optional
-        Ordered map over independent pieces of work in the client.
-
-    Returns
-    -------
-    EmpiricalRisk or DistributedRisk
-        The risk.
-    """
-    risk = EmpiricalRisk if isinstance(rows, TrainingRows) else DistributedRisk
-    return risk(rows, settings, seed, map=map)
 
 
 def distribute_rows(X, sample_weight, seed, *, check, persist):
@@ -316,8 +208,8 @@ def distribute_rows(X, sample_weight, seed, *, check, persist):
             )
         weight = keep(weight.rechunk(X.chunks[:1]))
     blocks = _delayed_blocks(X), _delayed_blocks(weight, X.numblocks[0])
-    summaries = _compute(
-        _task(summarise_block, check=check)(*block)
+    summaries = compute(
+        task(summarise_block, check=check)(*block)
         for block in zip(*blocks, strict=True)
     )
     used = [index for index, one in enumerate(summaries) if one.n_candidates]
@@ -417,94 +309,12 @@ def summarise_block(X, weight, *, check):
     return _Summary(len(X), n_candidates, mean, float(reach), total, exponent)
 
 
-def evaluate_block(X, weight, packed, *, settings, mean, order_seed, n_rows, seed):
-    """Sum the loss and its gradient over the corrupted rows of a block.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-        Rows.
-    weight : ndarray of shape (n_samples,) or None
-        Their weights.
-    packed : ndarray of shape (m * d + m + d + m,)
-        Parameters in the frame of the centred rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    mean : ndarray of shape (d,)
-        What to subtract from the rows.
-    order_seed : int
-        Of the order of the rows.
-    n_rows : int
-        Rows to take of the block, about.
-    seed : tuple of int
-        Names the draw of noise.
-
-    Returns
-    -------
-    ndarray of shape (2 + m * d + m + d + m,)
-        The rows' weight, and that times the mean loss and times its gradient.
-    """
-    rows = leave_rows(X, weight, mean, order_seed)
-    if n_rows < len(X):
-        rows = rows.whole_blocks(n_rows)
-    if not len(rows.order):  # weights that are nothing beside those of other blocks
-        return np.zeros(2 + len(packed))
-    parameters = Parameters.unpack(packed, settings.n_components, X.shape[1])
-    n_noisy = settings.n_corruptions * min(n_rows, len(X)) * X.shape[1]
-    bank_elements = min(_LARGEST_BANK, n_noisy // _NOISE_REUSE)
-    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        risk = EmpiricalRisk(rows, settings, seed, bank_elements=bank_elements)
-        value, gradient = risk(parameters)
-        return risk.total * np.concatenate([[1.0, value], gradient.pack()])
-
-
-def add_parts(parts):
-    """Add arrays in the order of the list.
-
-    Parameters
-    ----------
-    parts : list of ndarray
-        Arrays of one shape.
-
-    Returns
-    -------
-    ndarray
-        Their sum.
-    """
-    total = parts[0].copy()
-    for part in parts[1:]:
-        total += part
-    return total
-
-
-def _sample_block(X, weight, *, mean, seed, n_rows):
-    rows = leave_rows(X, weight, mean, seed).sample(n_rows)
+def _sample_block(X, weight, *, mean, seed, n_rows, draw):
+    rows = leave_rows(X, weight, mean, seed).sample(n_rows, draw)
     return np.ascontiguousarray(rows.X), rows.weight
 
 
-# --- What is asked of dask ---
-
-
-def _task(function, **constants):
-    """Make a function whose calls are tasks; constants travel with each call."""
-    import dask
-
-    # named anew at each call, without a look at what it is called with
-    return dask.delayed(partial(function, **constants), pure=False, traverse=False)
-
-
-def _literal(value):
-    """Send a value once, not with every task."""
-    import dask
-
-    return dask.delayed(value, pure=False, traverse=False)
-
-
-def _compute(tasks):
-    import dask
-
-    # single tasks on blocks: there is nothing to rewrite
-    return dask.compute(*tasks, optimize_graph=False)
+# --- Blocks ---
 
 
 def _persist(array):
