@@ -9,6 +9,8 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from skdsm._dispatch import to_numpy
+from skdsm._inputs import query
 from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.chains import convergence
 from skdsm.density_target import model_target
@@ -79,16 +81,16 @@ class DensityMixin:
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         n_draws = max(_FEWEST_DRAWS, -(-n_samples // _N_CHAINS))
         rng = _generator(random_state)
-        model = self._model()
+        model, location = self._model(), to_numpy(self.location_)
         if is_enumerable(model):
             mixture = exact_mixture(model)
-            offset = mixture.mean() - self.location_
+            offset = mixture.mean() - location
             self._warn_if_far(np.trace(mixture.covariance()) + offset @ offset)
             return mixture.sample(rng, n_samples)
         draws = _tempered(rng, model, n_draws, _N_CHAINS).draws
         _warn_unless_mixed(draws)
         rows = draws.reshape(-1, draws.shape[-1])
-        self._warn_if_far(((rows - self.location_) ** 2).sum(axis=1).mean())
+        self._warn_if_far(((rows - location) ** 2).sum(axis=1).mean())
         return rows[rng.choice(len(rows), size=n_samples, replace=False)]
 
     def _warn_if_far(self, square: float) -> None:
@@ -207,6 +209,7 @@ class DensityMixin:
             self._log_partition = tuple(result)  # of a type that is safe to persist
         return LogPartition(*self._log_partition)
 
+    @query
     def log_density(self, X: ArrayLike) -> Doubles:
         """Evaluate the normalised log-density.
 

@@ -19,19 +19,20 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from skdsm import __version__
 from skdsm._callbacks import FitMonitor
 from skdsm._density import DensityMixin
 from skdsm._detection import LANDMARK_ATTRIBUTES, DetectionMixin, fitted_model
+from skdsm._dispatch import mean, on_device_of
 from skdsm._inputs import (
     check_codes,
     check_rows,
     check_weights,
-    evaluate_lazily,
-    is_collection,
+    evaluate_elsewhere,
+    query,
     ways_to_train,
+    where_rows_are,
 )
 from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm._validation import (
@@ -61,17 +62,6 @@ def _as_fit(fit: _Fit) -> _Fit:
         _fit_context(prefer_skip_nested_validation=True)(fit)
     )
     return decorated
-
-
-def _feature_contributions(model, X):
-    psi = model.score(X)
-    psi *= model.sigma / np.sqrt(2)
-    with np.errstate(over="ignore"):  # to infinity, far from the data
-        return np.square(psi, out=psi)
-
-
-def _decode(model, H):
-    return model.parameters.decode(H).astype(H.dtype, copy=False)
 
 
 class DenoisingScoreMatcher(
@@ -406,6 +396,7 @@ class DenoisingScoreMatcher(
             for step in reversed(range(n_fits)):
                 attributes = partial(
                     self._attributes,
+                    X=X,
                     rows=rows,
                     levels=levels,
                     all_rows=all_rows,
@@ -433,12 +424,13 @@ class DenoisingScoreMatcher(
                 ConvergenceWarning,
                 stacklevel=5,  # past fit and its two decorators
             )
-        fitted |= {
+        record = {
             "loss_": float(result.validation_curve[-1]),
             "loss_curve_": result.loss_curve,
             "stage_ends_": result.stage_ends,
             "n_iter_": len(result.loss_curve),
         }
+        fitted |= on_device_of(X, record)
         context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
         # all at once and last: a fit that fails leaves nothing behind
         for name in ("_log_partition", *LANDMARK_ATTRIBUTES):
@@ -460,7 +452,7 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, parameters, *, rows, levels, all_rows, map):
+    def _attributes(self, parameters, *, X, rows, levels, all_rows, map):
         """Fitted attributes that follow from parameters in the frame of the rows."""
         sigma = energy_scale(parameters, rows, levels)
         parameters = parameters.translate(rows.mean)
@@ -476,19 +468,19 @@ class DenoisingScoreMatcher(
             "spread_": float(np.sqrt(np.average(square, weights=sample.weight))),
         }
         fitted |= self._landmarks(sample, fitted, levels)
-        return fitted | self._threshold(all_rows, fitted, map)
+        fitted |= self._threshold(all_rows, fitted, map)
+        return on_device_of(X, fitted)
 
     def _model(self):
         return fitted_model(vars(self))
 
     def _evaluate(self, function, X):
         """Apply ``function(model, X)`` to blocks of validated rows."""
-        check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         model, block_size = self._model(), self._block_size(vars(self))
-        if is_collection(X):
-            function, owner = partial(function, model), type(self).__name__
-            return evaluate_lazily(function, X, block_size, owner)
+        if where_rows_are(X):
+            owner = type(self).__name__
+            return evaluate_elsewhere(function, model, X, block_size, owner)
         blocks = row_blocks(len(X), block_size)
         n_threads = min(
             effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
@@ -498,6 +490,7 @@ class DenoisingScoreMatcher(
                 list(map(lambda rows: function(model, X[rows]), blocks))
             )
 
+    @query
     def transform(self, X: ArrayLike) -> Floats:
         """Encode rows.
 
@@ -513,6 +506,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.hidden, X)
 
+    @query
     def inverse_transform(self, X: ArrayLike) -> Floats:
         """Decode hidden codes.
 
@@ -526,14 +520,15 @@ class DenoisingScoreMatcher(
         X_decoded : ndarray of shape (n_samples, n_features)
             ``c + W'(g * h)``: decoding ``transform(X)`` gives ``reconstruct(X)``.
         """
-        check_is_fitted(self)
-        H = check_codes(X, len(self.gains_))
-        decode = partial(_decode, self._model())
-        if is_collection(H):
-            block_size = self._block_size(vars(self))
-            return evaluate_lazily(decode, H, block_size, type(self).__name__, "H")
-        return decode(H)
+        H, model = check_codes(X, self.gains_.shape[0]), self._model()
+        if where_rows_are(H):
+            block_size, owner = self._block_size(vars(self)), type(self).__name__
+            return evaluate_elsewhere(
+                EnergyModel.decode, model, H, block_size, owner, "H"
+            )
+        return model.decode(H)
 
+    @query
     def reconstruct(self, X: ArrayLike) -> Floats:
         """Denoise rows.
 
@@ -550,6 +545,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.reconstruct, X)
 
+    @query
     def energy(self, X: ArrayLike) -> Doubles:
         """Evaluate the energy.
 
@@ -566,6 +562,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.energy, X)
 
+    @query
     def score_function(self, X: ArrayLike) -> Floats:
         """Evaluate the score in the sense of statistics, the log-density's gradient.
 
@@ -581,6 +578,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.score, X)
 
+    @query
     def feature_contributions(self, X: ArrayLike) -> Floats:
         """Split the anomaly of each row among its features.
 
@@ -595,8 +593,9 @@ class DenoisingScoreMatcher(
             ``sigma_^2 psi_i^2 / 2`` for feature i: non-negative, without unit. A row
             sums to ``sigma_^2 |psi|^2 / 2``.
         """
-        return self._evaluate(_feature_contributions, X)
+        return self._evaluate(EnergyModel.feature_contributions, X)
 
+    @query
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Evaluate how well the model's score fits that of the rows' density.
 
@@ -635,7 +634,7 @@ class DenoisingScoreMatcher(
         .. [1] A. Hyvarinen, "Estimation of Non-Normalized Statistical Models by Score
            Matching", Journal of Machine Learning Research 6, 2005.
         """
-        return -float(np.mean(self._evaluate(EnergyModel.implicit_loss, X)))
+        return -mean(self._evaluate(EnergyModel.implicit_loss, X))
 
     @property
     def _n_features_out(self):
@@ -643,6 +642,7 @@ class DenoisingScoreMatcher(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdsm._dispatch import to_numpy
 from skdsm._typing import Floats, Options
 from skdsm.display._model import PreparedModel
 from skdsm.display._style import BLUE, ORANGE, legend_above, new_axes, with_defaults
@@ -119,8 +120,8 @@ class LossCurveDisplay:
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         matcher = PreparedModel.of(estimator).matcher
         display = cls(
-            loss_curve=matcher.loss_curve_,
-            stage_ends=matcher.stage_ends_,
+            loss_curve=to_numpy(matcher.loss_curve_),
+            stage_ends=to_numpy(matcher.stage_ends_),
             validation_loss=matcher.loss_,
         )
         return display.plot(ax=ax, **kwargs)
