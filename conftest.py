@@ -59,6 +59,11 @@ def pytest_addoption(parser):
         action="store_true",
         help="leave out what needs an optional package; none may be installed",
     )
+    parser.addoption(
+        "--array-library",
+        default="array_api_strict",
+        help="of tests/test_array_api.py; it must be installed",
+    )
 
 
 def pytest_configure(config):

@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skdsm._dispatch import float_types
+from skdsm._dispatch import device_of, float_types
 from skdsm.corruption import NoiseLevels
 
 __all__ = [
@@ -245,6 +245,9 @@ def check_weights(sample_weight, X):
     if sample_weight is None:
         return None
     with numbers_only(sample_weight, "sample_weight") as sample_weight:
+        # or scikit-learn would look for the strides of a list, to move it to a device
+        if device_of(X) is not None and not hasattr(sample_weight, "__dlpack__"):
+            sample_weight = np.asarray(sample_weight)
         return _check_sample_weight(
             sample_weight,
             X,
