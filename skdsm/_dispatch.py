@@ -122,8 +122,6 @@ def on_device_of(X, fitted):
 def _put(device, value):
     if not isinstance(value, np.ndarray):
         return value
-    if np.issubdtype(value.dtype, np.integer):
-        return device.put_index(value)
     dtype = device.xp.float32 if value.dtype == np.float32 else device.wide
     return device.put(value, dtype)
 

@@ -210,10 +210,10 @@ class DenoisingScoreMatcher(
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
         on the validation draw; in squared units of X.
 
-    loss_curve_ : ndarray of shape (`n_iter_`,)
+    loss_curve_ : list of float, of length `n_iter_`
         Loss after each iteration, on the noise of its stage.
 
-    stage_ends_ : ndarray of shape (n_stages,)
+    stage_ends_ : list of int
         Number of iterations done at the end of each stage.
 
     n_iter_ : int
@@ -274,8 +274,8 @@ class DenoisingScoreMatcher(
     sigma_: float
     offset_: float
     loss_: float
-    loss_curve_: Doubles
-    stage_ends_: NDArray[np.integer[Any]]
+    loss_curve_: list[float]
+    stage_ends_: list[int]
     n_iter_: int
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
@@ -424,13 +424,13 @@ class DenoisingScoreMatcher(
                 ConvergenceWarning,
                 stacklevel=5,  # past fit and its two decorators
             )
-        record = {
+        fitted |= {
             "loss_": float(result.validation_curve[-1]),
-            "loss_curve_": result.loss_curve,
-            "stage_ends_": result.stage_ends,
+            # lists, as rounding may change their lengths: no two libraries round alike
+            "loss_curve_": result.loss_curve.tolist(),
+            "stage_ends_": result.stage_ends.tolist(),
             "n_iter_": len(result.loss_curve),
         }
-        fitted |= on_device_of(X, record)
         context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
         # all at once and last: a fit that fails leaves nothing behind
         for name in ("_log_partition", *LANDMARK_ATTRIBUTES):

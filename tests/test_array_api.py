@@ -5,9 +5,13 @@ array of another, nor NumPy, without an error. With ``--array-library torch``, a
 `make test-torch`, it is PyTorch on the CPU.
 """
 
+import os
 import pickle
+import subprocess
+import sys
 from importlib import import_module
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +36,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._array_api import get_namespace_and_device, move_estimator_to
+from sklearn.utils.estimator_checks import (
+    _get_check_estimator_ids,
+    estimator_checks_generator,
+)
+from test_common import ESTIMATORS, libraries, run
 
+import skdsm
 from skdsm import _dispatch
 from skdsm.calibration import ConformalOutlierDetector
 from skdsm.corruption import FEWEST_BANK_ROWS, NoiseLevels
@@ -52,6 +62,8 @@ X = two_clusters(n_samples=400, n_features=3)
 WEIGHT = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)
 RANGE = NoiseLevels(0.2, 1.0)
 DEVICES = {"array_api_strict": ["device1", "no_float64"], "torch": ["cpu"]}
+# of scikit-learn's checks; all others need hardware
+CHECKED_DEVICES = {None, "CPU_DEVICE", "device1", "cpu"}
 # all that can be fitted from a device
 FITTED = {
     name: parameters
@@ -102,6 +114,29 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("place", doubles + places, ids=ids)
     elif "double" in metafunc.fixturenames:
         metafunc.parametrize("double", doubles, ids=[str(devices[0])])
+    elif "check" in metafunc.fixturenames:
+        checks = [
+            (estimator, check)
+            for one in ESTIMATORS
+            for estimator, check in estimator_checks_generator(one)
+            if is_for(library, check)
+        ]
+        metafunc.parametrize(
+            ("estimator", "check"), checks, ids=_get_check_estimator_ids
+        )
+
+
+def is_for(library, check):
+    """Whether a check of scikit-learn's is for this library, and needs no hardware."""
+    options = check.keywords if hasattr(check, "keywords") else {}
+    places = [options.get(key) for key in ("X_ns_and_device", "other_ns_and_device")]
+    devices = {options.get("device_name"), *(place.device for place in places if place)}
+    others = {"array_api_strict"} if library == "torch" else set()
+    return (
+        library in libraries(check)
+        and libraries(check) <= {library, *others}
+        and devices <= CHECKED_DEVICES
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +175,13 @@ def placed(place, X, weight=None, seed=0):
     rows = place.put(X)
     weight = None if weight is None else place.put(weight)
     return place_rows(rows, weight, seed, device=_dispatch.device_of(rows))
+
+
+# --- scikit-learn's checks ---
+
+
+def test_check_passes(estimator, check):
+    run(check, estimator)
 
 
 # --- Rows ---
@@ -358,9 +400,9 @@ def test_other_numbers_are_taken_as_floats(dispatch, double, dtype):
 
 def test_warm_start_goes_on(dispatch, double):
     matcher = short(warm_start=True).fit(double.put(X))
-    before = host(matcher.loss_curve_)
+    before = matcher.loss_curve_
     matcher.fit(double.put(X))
-    assert host(matcher.loss_curve_)[0] < before[1]
+    assert matcher.loss_curve_[0] < before[1]
 
 
 def test_threshold_can_be_set_anew(dispatch, double):
@@ -617,3 +659,35 @@ def test_rows_on_a_device_are_not_prepared_in_memory(dispatch, double, monkeypat
     )
     short().fit(double.put(X))
     assert made
+
+
+# --- As a user does it ---
+
+SCRIPT = """
+import numpy as np
+from sklearn import config_context
+from skdsm import DenoisingScoreMatcher
+import {library} as xp
+
+X = xp.asarray(np.random.default_rng(0).standard_normal((300, 3)))
+with config_context(array_api_dispatch=True):
+    matcher = DenoisingScoreMatcher(4, random_state=0).fit(X)
+    print(type(matcher.predict(X)) is type(X), matcher.n_iter_ > 1)
+"""
+
+
+@pytest.mark.parametrize(("variable", "printed"), [("1", "True True"), ("0", "")])
+def test_scipys_switch_is_set_before_the_import(request, variable, printed):
+    """With it all works; without, scikit-learn says what to do."""
+    library = request.config.getoption("array_library")
+    path = [str(Path(skdsm.__file__).parents[1]), *sys.path]
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(library=library)],
+        env=os.environ
+        | {"SCIPY_ARRAY_API": variable, "PYTHONPATH": os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stdout.strip() == printed, process.stderr
+    assert printed or "set the SCIPY_ARRAY_API=1 environment" in process.stderr

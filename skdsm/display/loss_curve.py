@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skdsm._dispatch import to_numpy
-from skdsm._typing import Floats, Options
+from skdsm._typing import ArrayLike, Floats, Options
 from skdsm.display._model import PreparedModel
 from skdsm.display._style import BLUE, ORANGE, legend_above, new_axes, with_defaults
 
@@ -32,10 +31,10 @@ class LossCurveDisplay:
 
     Parameters
     ----------
-    loss_curve : ndarray of shape (n_iter,)
+    loss_curve : array-like of shape (n_iter,)
         Loss after each iteration.
 
-    stage_ends : ndarray of shape (n_stages,), default=None
+    stage_ends : array-like of shape (n_stages,), default=None
         Number of iterations done at the end of each stage; None is one stage.
 
     validation_loss : float or ndarray of shape (n_stages,), default=None
@@ -80,7 +79,7 @@ class LossCurveDisplay:
     def __init__(
         self,
         *,
-        loss_curve: Floats,
+        loss_curve: ArrayLike,
         stage_ends: NDArray[np.integer[Any]] | None = None,
         validation_loss: float | Floats | None = None,
     ) -> None:
@@ -120,8 +119,8 @@ class LossCurveDisplay:
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         matcher = PreparedModel.of(estimator).matcher
         display = cls(
-            loss_curve=to_numpy(matcher.loss_curve_),
-            stage_ends=to_numpy(matcher.stage_ends_),
+            loss_curve=matcher.loss_curve_,
+            stage_ends=matcher.stage_ends_,
             validation_loss=matcher.loss_,
         )
         return display.plot(ax=ax, **kwargs)
