@@ -86,7 +86,14 @@ class DeviceRisk:
         width, n_chunks = max(m, d) * self._step, len(self._chunks)
         factors = [
             xp.astype(factor, self._rows.X.dtype, copy=False)
-            for factor in (W, b, c, g[:, None] * W, xp.sum(W * W, axis=1))
+            for factor in (
+                W,
+                0.5 * W,
+                0.5 * b,
+                0.5 * g[:, None] * W,
+                c + 0.5 * (g @ W),
+                xp.sum(W * W, axis=1),
+            )
         ]
         sums = None
         for chunks in block_rows(n_chunks, width):
@@ -99,17 +106,17 @@ class DeviceRisk:
     def _sum(self, factors, chunks, copy):
         """Sums over the corrupted rows of some chunks, in one vector.
 
-        The loss of a row is that of `skdsm.objectives`, times its weight.
+        With ``t = tanh(u / 2)`` in place of h, as in `skdsm.kernel`.
         """
-        W, b, c, decoder, square_norm = factors
+        W, half_W, half_b, decoder, visible, square_norm = factors
         device, xp = self._rows.device, self._rows.device.xp
         first, last = self._chunks[chunks.start], self._chunks[chunks.stop - 1]
         rows = slice(first.start, last.stop)
         X_noisy, variance = self._corrupted(rows, chunks, copy)
-        H = 0.5 + 0.5 * xp.tanh(0.5 * (X_noisy @ W.T + b))
+        T = xp.tanh(X_noisy @ half_W.T + half_b)
         implicit = self._settings.objective == "ism"
         target = X_noisy if implicit else self._rows.X[rows, :]
-        R = H @ decoder + c - target
+        R = T @ decoder + (visible - target)
         square = xp.sum(R * R, axis=1, dtype=device.wide)
         weight = None
         if self._rows.weight is not None:
@@ -117,14 +124,14 @@ class DeviceRisk:
             square = weight * square
             weight = xp.astype(weight, R.dtype, copy=False)
             R = weight[:, None] * R
-        slope = H * (1 - H)
+        slope = 1 - T * T  # 4 h (1 - h)
         back = R @ W.T
-        curvature = xp.zeros_like(b)
+        curvature = xp.zeros_like(half_b)
         value = 0.5 * xp.sum(square)
         if implicit:
             tau = variance if weight is None else variance * weight
             curvature = tau @ slope
-            back = back - tau[:, None] * square_norm * (2 * H - 1)
+            back = back - tau[:, None] * square_norm * T
             # the divergence of -x
             value = value - 0.5 * X_noisy.shape[1] * xp.sum(tau, dtype=device.wide)
         slope = slope * back
@@ -133,7 +140,7 @@ class DeviceRisk:
                 device.widen(xp.reshape(one, (-1,)))
                 for one in (
                     value,
-                    H.T @ R,
+                    T.T @ R,
                     slope.T @ X_noisy,
                     xp.sum(slope, axis=0),
                     xp.sum(R, axis=0),
@@ -162,10 +169,12 @@ class DeviceRisk:
         W, _, _, g = parameters
         m, d = W.shape
         sizes = [1, m * d, m * d, m, d, m]
-        value, code_residual, slope_x, slope, residual, curvature = np.split(
+        value, tanh_residual, slope_x, slope, residual, curvature = np.split(
             means, np.cumsum(sizes)[:-1]
         )
-        code_residual, slope_x = code_residual.reshape(m, d), slope_x.reshape(m, d)
+        code_residual = 0.5 * (tanh_residual.reshape(m, d) + residual)
+        slope_x, slope = 0.25 * slope_x.reshape(m, d), 0.25 * slope
+        curvature = 0.25 * curvature  # mean of tau h (1 - h)
         square_norm, alpha = np.einsum("ij,ij->i", W, W), self._settings.alpha
         value = value[0] + curvature @ (g * square_norm)
         components = code_residual + slope_x + 2 * curvature[:, None] * W

@@ -20,7 +20,7 @@ __all__ = ["Device", "block_rows"]
 
 # Of the widest scratch array of a block. A graphics processor wants more work at once
 # than the cache of a CPU core holds: this is between the two.
-_BLOCK_ELEMENTS = 2**19
+_BLOCK_ELEMENTS = 2**18
 
 
 class Device(NamedTuple):

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
@@ -80,7 +79,7 @@ class LossCurveDisplay:
         self,
         *,
         loss_curve: ArrayLike,
-        stage_ends: NDArray[np.integer[Any]] | None = None,
+        stage_ends: ArrayLike | None = None,
         validation_loss: float | Floats | None = None,
     ) -> None:
         self.loss_curve = loss_curve
