@@ -3,6 +3,10 @@
 A full run (`make test`) has every optional package; without one of them it fails. A run
 with --without-extras (`make test-minimal`) must have none, which proves that they are
 optional, and leaves out what is listed here.
+
+PyTorch is no extra, and too large for every run: `make test-torch` asks for it by name
+(--array-library torch), and fails without it. All other runs test arrays of other
+libraries by array-api-strict.
 """
 
 import os

@@ -6,11 +6,11 @@ comes in is then converted to NumPy by scikit-learn.
 
 import numpy as np
 from sklearn import get_config
-from sklearn.externals import array_api_compat
 from sklearn.utils._array_api import (
     _convert_to_numpy,
     _is_numpy_namespace,
     _max_precision_float_dtype,
+    array_api_compat,
     get_namespace_and_device,
 )
 

@@ -40,7 +40,20 @@ class DeviceModel:
         self._trace = device.put(g * np.einsum("ij,ij->i", W, W))
 
     def centre(self, X, origin=None):
-        """Move rows to the frame of c, or of another origin, and bound them."""
+        """Move rows to the frame of c, or of another origin, and bound them.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+        origin : array of shape (d,), optional
+            The origin, in the wide type.
+
+        Returns
+        -------
+        array of shape (n_samples, d)
+            ``x - origin``.
+        """
         xp, host = self.device.xp, self.device.numpy_dtype(self._dtype)
         limit = float(np.sqrt(np.finfo(host).max / (4 * X.shape[1])))
         Z = self.device.subtract(X, self._c if origin is None else origin)
@@ -58,27 +71,93 @@ class DeviceModel:
         return 0.5 + 0.5 * self.device.xp.tanh(0.5 * self._preactivation(Z))
 
     def hidden(self, X):
-        """Hidden code."""
+        """Hidden code h(x).
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples, m)
+            Codes in [0, 1].
+        """
         return self._logistic(self.centre(X))
 
     def decode(self, H):
-        """Decode hidden codes, ``c + W' (g * h)``."""
+        """Decode hidden codes, ``c + W' (g * h)``.
+
+        Parameters
+        ----------
+        H : array of shape (n_samples, m)
+            Codes.
+
+        Returns
+        -------
+        array of shape (n_samples, d)
+            Decoded rows.
+        """
         return self.device.subtract((H * self._g) @ self._W, -self._c)
 
     def reconstruct(self, X):
-        """Reconstruction r(x)."""
+        """Reconstruction r(x).
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples, d)
+            Denoised rows.
+        """
         return self.decode(self.hidden(X))
 
     def score(self, X):
-        """Gradient of the log-density."""
+        """Gradient of the log-density, psi(x).
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples, d)
+            Score of each row.
+        """
         return self._residual(X) / self.sigma**2
 
     def feature_contributions(self, X):
-        """Shares of the features in ``sigma^2 |psi|^2 / 2``."""
+        """Split ``sigma^2 |psi|^2 / 2`` among the features.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples, d)
+            ``sigma^2 psi_i^2 / 2`` for feature i.
+        """
         return (self._residual(X) / (self.sigma * 2**0.5)) ** 2
 
     def energy(self, X):
-        """Energy, in the wide type."""
+        """Energy E(x).
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Energies, in the wide type.
+        """
         xp, Z = self.device.xp, self.centre(X)
         U = self._preactivation(Z)
         units = xp.maximum(U, xp.zeros_like(U)) + xp.log1p(xp.exp(-xp.abs(U)))
@@ -86,25 +165,84 @@ class DeviceModel:
         return (quadratic - self.device.widen(units) @ self._wide_g) / self.sigma**2
 
     def hessian_trace(self, X):
-        """Divergence of the score, in the wide type."""
+        """Divergence of the score.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Traces, in the wide type.
+        """
         H = self.device.widen(self.hidden(X))
         return ((H * (1 - H)) @ self._trace - X.shape[1]) / self.sigma**2
 
     def residual_square(self, X):
-        """Squared distance to the reconstruction, in the wide type."""
+        """Squared distance to the reconstruction.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Squared distances, in the wide type.
+        """
         residual = self._residual(X)
         return self.device.xp.sum(residual * residual, axis=1, dtype=self.device.wide)
 
     def score_norm(self, X):
-        """Length of the score, in the wide type."""
+        """Length of the score.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Norms, in the wide type.
+        """
         return self.device.xp.sqrt(self.residual_square(X)) / self.sigma**2
 
     def implicit_loss(self, X):
-        """Implicit score matching loss of each row, in the wide type."""
+        """Implicit score matching loss of each row.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Losses, in the wide type.
+        """
         return 0.5 * self.score_norm(X) ** 2 + self.hessian_trace(X)
 
     def minus_combined(self, X, *, landmarks, scales):
-        """Ranking by two distances, in the wide type."""
+        """Rank by two distances: see `combined_ranking`.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows.
+        landmarks : Landmarks
+            The training rows that were kept.
+        scales : pair of float
+            Typical distances.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Scores, in the wide type.
+        """
         log = self.device.xp.log
         distances = self.residual_square(X), self._landmark_distance(X, landmarks)
         a, b = (

@@ -244,6 +244,12 @@ class DenoisingScoreMatcher(
     division into blocks, but not on where these are evaluated. Methods that answer for
     rows then return lazy dask arrays. See :ref:`large_data`.
 
+    With scikit-learn's setting ``array_api_dispatch`` rows may also be tensors of
+    PyTorch, or other arrays of the array API standard: the fit takes place on their
+    device, methods that answer for rows return arrays of their kind, and fitted arrays
+    are of that kind too. Equal rows are then not merged, and their order matters. See
+    :ref:`array_api`.
+
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
     and drawn anew for the next; the first stages see a growing sample of the rows, and
     the last ones a growing number of corrupted copies of them.
@@ -345,7 +351,8 @@ class DenoisingScoreMatcher(
         Parameters
         ----------
         X : array-like or dask collection of shape (n_samples, n_features)
-            Training rows; standardised columns are recommended.
+            Training rows, or an array of another library where dispatch is on;
+            standardised columns are recommended.
 
         y : Ignored
             Not used, present for API consistency by convention.
