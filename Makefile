@@ -66,7 +66,7 @@ $(VENV)-torch/.installed: pyproject.toml
 	$(VENV)-torch/bin/python -m pip install -q --disable-pip-version-check \
 		--index-url $(TORCH_INDEX) torch
 	$(VENV)-torch/bin/python -m pip install -q --disable-pip-version-check \
-		-e '.[test-minimal]'
+		-e '.[test-minimal]' array-api-strict
 	touch $@
 
 test-torch: $(VENV)-torch/.installed ## tests of array API dispatch, on PyTorch tensors

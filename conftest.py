@@ -28,6 +28,7 @@ hypothesis.settings.load_profile("untimed")
 
 # Optional package: the files that need it, or the tests, as FILE::TEST.
 NEEDS = {
+    "array_api_strict": ["tests/test_array_api.py"],
     "dask": [
         "doc/user_guide/large_data.rst",
         "tests/test_dask_cluster.py",
