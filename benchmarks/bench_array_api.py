@@ -25,9 +25,9 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--features", type=int, default=16)
     parser.add_argument("--components", type=int, default=128)
-    parser.add_argument("--max-iter", type=int, default=60)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--max-iter", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     if find_spec("torch") is None:
         print("nothing measured: PyTorch is not installed", file=sys.stderr)

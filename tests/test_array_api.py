@@ -48,6 +48,7 @@ from skdsm.calibration import ConformalOutlierDetector
 from skdsm.corruption import FEWEST_BANK_ROWS, NoiseLevels
 from skdsm.device_risk import DeviceRisk
 from skdsm.device_rows import DeviceRows, place_rows
+from skdsm.display._model import Table
 from skdsm.exceptions import NonFiniteError
 from skdsm.fitting import Parts, fit_energy_model
 from skdsm.risk import EmpiricalRisk
@@ -499,6 +500,12 @@ def test_without_dispatch_a_model_answers_for_rows_in_memory(double):
         both = (getattr(m, query)(X) for m in (loaded, in_memory))
         np.testing.assert_array_equal(*both)
     assert isinstance(loaded.score_samples(X), np.ndarray)
+
+
+def test_pictures_refuse_rows_on_a_device(dispatch, double):
+    with pytest.raises(ValueError, match="X is an array of .* pass a NumPy array"):
+        Table.of(double.put(X))
+    assert Table.of(X).rows.shape == X.shape
 
 
 def test_conformal_detector_takes_what_its_detector_takes(dispatch, double):
