@@ -46,7 +46,10 @@ LANDMARK_ATTRIBUTES = (
 def fitted_model(fitted):
     """Model that a mapping of fitted attributes describes."""
     names = ("components_", "intercept_hidden_", "intercept_visible_", "gains_")
-    parameters = Parameters(*(to_numpy(fitted[name]) for name in names))
+    # in double precision, also from a device that has none
+    parameters = Parameters(
+        *(np.asarray(to_numpy(fitted[name]), dtype=np.float64) for name in names)
+    )
     return EnergyModel(parameters, fitted["sigma_"])
 
 

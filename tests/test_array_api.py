@@ -54,7 +54,7 @@ from skdsm.fitting import Parts, fit_energy_model
 from skdsm.risk import EmpiricalRisk
 from skdsm.training_rows import TrainingRows, prepare_rows
 
-# Warnings that scikit-learn's checks would not let a user see either.
+# Most fits here end after a few iterations, before rounding has grown.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Training did not converge:sklearn.exceptions.ConvergenceWarning"
 )
