@@ -16,7 +16,7 @@ MODULES = $(filter-out skdsm/_% skdsm/display/_%,$(wildcard skdsm/*.py skdsm/*/*
 	skdsm/__init__.py skdsm/display/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-minimal lint doc package bench clean distclean
+.PHONY: help demo test test-minimal test-torch lint doc package bench clean distclean
 # Targets install into the same environments: no two at a time, even under -j.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -42,9 +42,9 @@ demo: $(VENV)/.extra-plot ## rank anomalies, end to end, in an example
 
 # pytest-xdist runs one process per core. BLAS would start a thread per core in each of
 # them; with matrices as small as the tests' that only makes them wait for each other.
-test test-minimal: export OMP_NUM_THREADS ?= 1
-test test-minimal: export OPENBLAS_NUM_THREADS ?= 1
-test test-minimal: export MKL_NUM_THREADS ?= 1
+test test-minimal test-torch: export OMP_NUM_THREADS ?= 1
+test test-minimal test-torch: export OPENBLAS_NUM_THREADS ?= 1
+test test-minimal test-torch: export MKL_NUM_THREADS ?= 1
 test: $(VENV)/.extra-test ## tests, and doctests of skdsm/ and doc/
 	MPLBACKEND=Agg $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
@@ -57,6 +57,21 @@ $(VENV)-minimal/.installed: pyproject.toml .ci/lowest.txt
 
 test-minimal: $(VENV)-minimal/.installed ## tests without extras, on the lowest versions
 	$(VENV)-minimal/bin/python -m pytest --without-extras -n auto $(PYTEST_ARGS)
+
+# In an environment of its own, because PyTorch is several hundred megabytes; a wheel
+# for the CPU is on no index but PyTorch's.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+$(VENV)-torch/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip install -q --disable-pip-version-check \
+		--index-url $(TORCH_INDEX) torch
+	$(VENV)-torch/bin/python -m pip install -q --disable-pip-version-check \
+		-e '.[test-minimal]' array-api-strict
+	touch $@
+
+test-torch: $(VENV)-torch/.installed ## tests of array API dispatch, on PyTorch tensors
+	$(VENV)-torch/bin/python -m pytest --array-library torch -n auto \
+		tests/test_array_api.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings, types
 	$(BIN)/ruff check .
@@ -95,4 +110,4 @@ clean: ## remove built docs, caches and coverage data
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environment too
-	rm -rf $(VENV) $(VENV)-minimal skdsm.egg-info
+	rm -rf $(VENV) $(VENV)-minimal $(VENV)-torch skdsm.egg-info

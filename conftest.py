@@ -3,6 +3,10 @@
 A full run (`make test`) has every optional package; without one of them it fails. A run
 with --without-extras (`make test-minimal`) must have none, which proves that they are
 optional, and leaves out what is listed here.
+
+PyTorch is no extra, and too large for every run: `make test-torch` asks for it by name
+(--array-library torch), and fails without it. All other runs test arrays of other
+libraries by array-api-strict.
 """
 
 import os
@@ -24,6 +28,7 @@ hypothesis.settings.load_profile("untimed")
 
 # Optional package: the files that need it, or the tests, as FILE::TEST.
 NEEDS = {
+    "array_api_strict": ["tests/test_array_api.py"],
     "dask": [
         "doc/user_guide/large_data.rst",
         "tests/test_dask_cluster.py",
@@ -59,6 +64,11 @@ def pytest_addoption(parser):
         "--without-extras",
         action="store_true",
         help="leave out what needs an optional package; none may be installed",
+    )
+    parser.addoption(
+        "--array-library",
+        default="array_api_strict",
+        help="of tests/test_array_api.py; it must be installed",
     )
 
 

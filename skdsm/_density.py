@@ -9,6 +9,8 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from skdsm._dispatch import to_numpy
+from skdsm._inputs import query
 from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.chains import convergence
 from skdsm.density_target import model_target
@@ -109,7 +111,8 @@ class DensityMixin:
                 stacklevel=3,
             )
             return
-        distance = np.sqrt(variance + ((mean - self.location_) ** 2).sum())
+        offset = mean - to_numpy(self.location_)
+        distance = np.sqrt(variance + offset @ offset)
         expected = np.hypot(self.spread_, self.sigma_ * self.n_features_in_**0.5)
         if distance > _FAR * expected:
             warnings.warn(
@@ -238,6 +241,7 @@ class DensityMixin:
             self._log_partition = tuple(result)  # of a type that is safe to persist
         return LogPartition(*self._log_partition)
 
+    @query
     def log_density(self, X: ArrayLike) -> Doubles:
         """Evaluate the normalised log-density.
 

@@ -6,9 +6,15 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
-from sklearn.utils.validation import check_is_fitted
 
-from skdsm._inputs import check_rows, check_weights, is_collection, ways_to_train
+from skdsm._dispatch import inlier_labels, to_numpy
+from skdsm._inputs import (
+    check_rows,
+    check_weights,
+    query,
+    ways_to_train,
+    where_rows_are,
+)
 from skdsm._typing import ArrayLike, Doubles
 from skdsm.energy import EnergyModel, Parameters
 from skdsm.landmarks import Landmarks, choose_landmarks
@@ -39,11 +45,10 @@ LANDMARK_ATTRIBUTES = (
 
 def fitted_model(fitted):
     """Model that a mapping of fitted attributes describes."""
+    names = ("components_", "intercept_hidden_", "intercept_visible_", "gains_")
+    # in double precision, also from a device that has none
     parameters = Parameters(
-        fitted["components_"],
-        fitted["intercept_hidden_"],
-        fitted["intercept_visible_"],
-        fitted["gains_"],
+        *(np.asarray(to_numpy(fitted[name]), dtype=np.float64) for name in names)
     )
     return EnergyModel(parameters, fitted["sigma_"])
 
@@ -66,6 +71,7 @@ class DetectionMixin(OutlierMixin):
 
         def _validate_params(self) -> None: ...
 
+    @query
     def fit_threshold(
         self, X: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -101,7 +107,6 @@ class DetectionMixin(OutlierMixin):
         >>> int((matcher.predict(X) == -1).sum())
         2
         """
-        check_is_fitted(self)
         self._validate_params()
         X = check_rows(self, X, reset=False)
         sample_weight = check_weights(sample_weight, X)
@@ -110,6 +115,7 @@ class DetectionMixin(OutlierMixin):
             self.__dict__.update(self._threshold(rows, vars(self), map))
         return self
 
+    @query
     def score_samples(self, X: ArrayLike) -> Doubles:
         """Score rows: the higher, the more normal.
 
@@ -137,9 +143,9 @@ class DetectionMixin(OutlierMixin):
         >>> bool(near > far)
         True
         """
-        check_is_fitted(self)
         return self._evaluate(self._rank(vars(self)), X)
 
+    @query
     def decision_function(self, X: ArrayLike) -> Doubles:
         """Score rows relative to the threshold.
 
@@ -165,7 +171,6 @@ class DetectionMixin(OutlierMixin):
         >>> matcher.decision_function([[1], [9]]) < 0
         array([False,  True])
         """
-        check_is_fitted(self)
         # a model that another hand has put together does not say
         ranking = getattr(self, "_offset_ranking", self.ranking)
         if self.ranking != ranking:
@@ -175,6 +180,7 @@ class DetectionMixin(OutlierMixin):
             )
         return self.score_samples(X) - self.offset_
 
+    @query
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """Tell inliers from outliers.
 
@@ -195,16 +201,17 @@ class DetectionMixin(OutlierMixin):
         >>> matcher.predict([[1], [9]])
         array([ 1, -1])
         """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        return inlier_labels(self.decision_function(X))
 
     def _n_fits(self, X):
         """How often to fit: more than once to leave out the worst rows."""
         if self.support_fraction in (None, 1):
             return 1
-        if is_collection(X):
+        elsewhere = where_rows_are(X)
+        if elsewhere:
             raise ValueError(
                 "support_fraction is for rows in memory or in a memory-mapped file; X "
-                "is a dask collection. Please pass support_fraction=None."
+                f"is {elsewhere}. Please pass support_fraction=None."
             )
         return 1 + _CONCENTRATION_STEPS
 
@@ -257,11 +264,13 @@ class DetectionMixin(OutlierMixin):
                 "ranking='combined' needs training rows, and this model has kept none. "
                 "Please set the ranking before the fit."
             )
-        rows, weight, bandwidth, scales = (fitted[key] for key in LANDMARK_ATTRIBUTES)
-        return Landmarks(rows, weight, bandwidth, fitted["location_"]), scales
+        *kept, scales, origin = (
+            to_numpy(fitted[key]) for key in (*LANDMARK_ATTRIBUTES, "location_")
+        )
+        return Landmarks(*kept, origin), scales
 
     def _block_size(self, fitted):
         width = max(fitted["components_"].shape)
-        if self.ranking == "combined":
-            width = max(width, len(fitted.get("landmarks_", ())))
+        if self.ranking == "combined" and "landmarks_" in fitted:
+            width = max(width, fitted["landmarks_"].shape[0])
         return max(1, _BLOCK_ELEMENTS // width)

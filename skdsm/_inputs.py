@@ -1,17 +1,22 @@
-"""What the estimator is given: arrays, or collections of dask."""
+"""What the estimator is given: arrays, of NumPy or not, or collections of dask."""
 
 import sys
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from functools import partial, wraps
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn import get_config
 from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
+from sklearn.utils._array_api import check_same_namespace
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdsm import _validation
+from skdsm._dispatch import device_of
 from skdsm._validation import numbers_only, too_large_to_copy
+from skdsm.device_energy import evaluate_on_device
+from skdsm.device_risk import DeviceRisk
+from skdsm.device_rows import place_rows
 from skdsm.distributed_risk import distributed_risk
 from skdsm.distributed_rows import distribute_rows
 from skdsm.mapped_rows import map_rows
@@ -24,10 +29,13 @@ __all__ = [
     "check_codes",
     "check_rows",
     "check_weights",
-    "evaluate_lazily",
-    "is_collection",
+    "evaluate_elsewhere",
+    "query",
     "ways_to_train",
+    "where_rows_are",
 ]
+
+_Method = TypeVar("_Method")
 
 
 def is_collection(X):
@@ -47,6 +55,52 @@ def is_collection(X):
     return dask is not None and dask.is_dask_collection(X)
 
 
+def where_rows_are(X):
+    """Say where rows are, if that is not the memory of this process or a file.
+
+    Parameters
+    ----------
+    X : ndarray, array or dask.array.Array
+        Validated rows, or codes.
+
+    Returns
+    -------
+    str
+        The rest of a sentence that begins with "X is"; empty if they are here.
+    """
+    if is_collection(X):
+        return "a dask collection"
+    device = device_of(X)
+    return "" if device is None else f"an array of {device.xp.__name__}"
+
+
+def query(method: _Method) -> _Method:
+    """Decorate a method that answers for rows: after a fit, to rows of the same kind.
+
+    Parameters
+    ----------
+    method : callable
+        ``method(self, X, ...)``.
+
+    Returns
+    -------
+    callable
+        The method.
+    """
+    function: Any = method
+
+    @wraps(function)
+    def checked(self, X, *args, **kwargs):
+        check_is_fitted(self)
+        if not is_collection(X):  # its blocks are NumPy's
+            name = function.__name__
+            check_same_namespace(X, self, attribute="components_", method=name)
+        return function(self, X, *args, **kwargs)
+
+    decorated: Any = checked
+    return decorated
+
+
 def check_rows(estimator, X, *, reset):
     """Validate rows.
 
@@ -61,8 +115,9 @@ def check_rows(estimator, X, *, reset):
 
     Returns
     -------
-    ndarray or dask.array.Array of shape (n_samples, n_features), float32 or float64
-        The rows. Values of a dask array are not looked at, only its type and shape.
+    array or dask.array.Array of shape (n_samples, n_features), float32 or float64
+        The rows, NumPy's unless dispatch is on. Values of a dask array are not looked
+        at, only its type and shape.
 
     Raises
     ------
@@ -177,20 +232,26 @@ def ways_to_train(X, owner):
         return _Ways(
             partial(distribute_rows, check=check, persist=persist), distributed_risk
         )
+    device = device_of(X)
+    if device is not None:
+        return _Ways(partial(place_rows, device=device), DeviceRisk)
     return _Ways(map_rows if too_large_to_copy(X) else prepare_rows, EmpiricalRisk)
 
 
-def evaluate_lazily(function, X, block_size, owner, name="X"):
-    """Apply a function of rows to the blocks of a dask array, once it is computed.
+def evaluate_elsewhere(function, model, X, block_size, owner, name="X"):
+    """Apply a function of rows on their device, or to the blocks of a dask array.
 
     Parameters
     ----------
     function : callable
-        ``function(rows)`` returns an array with an entry for each row.
-    X : dask.array.Array of shape (n_samples, n_features)
-        What `check_rows` returned.
+        ``function(model, rows)`` returns an array with an entry for each row: a method
+        of EnergyModel, or a ranking.
+    model : EnergyModel
+        The model.
+    X : array or dask.array.Array of shape (n_samples, n_columns)
+        What `check_rows` or `check_codes` returned.
     block_size : int
-        Rows that are evaluated at a time.
+        Rows of a dask array that are evaluated at a time.
     owner : str
         Name of the estimator, for messages.
     name : str, optional
@@ -198,9 +259,12 @@ def evaluate_lazily(function, X, block_size, owner, name="X"):
 
     Returns
     -------
-    dask.array.Array of shape (n_samples, ...)
-        The function's values; lazy.
+    array or dask.array.Array of shape (n_samples, ...)
+        The function's values, where the rows are; those of dask are lazy.
     """
+    if not is_collection(X):
+        return evaluate_on_device(function, model, X, device_of(X))
+    function = partial(function, model)
     probe = function(np.zeros((1, X.shape[1]), X.dtype))
     if probe.ndim == 1:
         shape = {"drop_axis": 1}

@@ -9,6 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skdsm._dispatch import device_of, float_types
 from skdsm.corruption import NoiseLevels
 
 __all__ = [
@@ -119,9 +120,8 @@ def check_rows(estimator, X, *, reset):
         If X is sparse, or holds dates or structures.
     """
     with numbers_only(X, "X") as X:
-        return validate_data(
-            estimator, X, dtype=[np.float64, np.float32], order="C", reset=reset
-        )
+        types = float_types(X, "X")
+        return validate_data(estimator, X, dtype=types, order="C", reset=reset)
 
 
 @contextmanager
@@ -214,7 +214,7 @@ def check_codes(H, n_components):
         If H is not finite, not numeric, or has another number of columns.
     """
     with numbers_only(H, "H") as H:
-        H = check_array(H, dtype=[np.float64, np.float32], input_name="H")
+        H = check_array(H, dtype=float_types(H, "H"), input_name="H")
     if H.shape[1] != n_components:
         raise ValueError(
             f"H has {H.shape[1]} columns, but the model has {n_components} components."
@@ -245,8 +245,14 @@ def check_weights(sample_weight, X):
     if sample_weight is None:
         return None
     with numbers_only(sample_weight, "sample_weight") as sample_weight:
+        # or scikit-learn would look for the strides of a list, to move it to a device
+        if device_of(X) is not None and not hasattr(sample_weight, "__dlpack__"):
+            sample_weight = np.asarray(sample_weight)
         return _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            sample_weight,
+            X,
+            dtype=float_types(X, "X")[0],
+            ensure_non_negative=True,
         )
 
 

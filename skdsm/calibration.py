@@ -16,6 +16,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from skdsm._dispatch import inlier_labels, to_numpy
 from skdsm._validation import Number
 from skdsm.conformal import conformal_p_values, conformal_threshold
 
@@ -155,7 +156,8 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
                 X, test_size=self.calibration_size, random_state=self.random_state
             )
             estimator = clone(self.estimator).fit(train)
-        scores = np.sort(np.asarray(estimator.score_samples(held_out), np.float64))
+        scores = to_numpy(estimator.score_samples(held_out))
+        scores = np.sort(np.asarray(scores, np.float64))
         if not np.isfinite(scores).all():
             raise ValueError("Scores of the rows that calibrate are not finite.")
         scores -= _TIE * (scores[-1] - scores[0])
@@ -259,7 +261,7 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector.set_params(alpha=0.5).predict([[1], [2.5], [9]])
         array([ 1, -1, -1])
         """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        return inlier_labels(self.decision_function(X))
 
     def p_values(self, X):
         """Test whether rows come from the source of those that calibrate.
@@ -286,7 +288,8 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector.p_values([[1], [2.5], [9]])
         array([1.  , 0.5 , 0.25])
         """
-        return conformal_p_values(self.score_samples(X), self.calibration_scores_)
+        scores = to_numpy(self.score_samples(X))
+        return conformal_p_values(scores, self.calibration_scores_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

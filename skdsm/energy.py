@@ -240,6 +240,39 @@ class EnergyModel:  # numpydoc ignore=PR02
         residual /= residual.dtype.type(self.sigma**2)
         return residual
 
+    def feature_contributions(self, X):
+        """Split ``sigma^2 |psi|^2 / 2`` among the features.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d)
+            ``sigma^2 psi_i^2 / 2`` for feature i; without unit.
+        """
+        psi = self.score(X)
+        psi *= self.sigma / np.sqrt(2)
+        with np.errstate(over="ignore"):  # to infinity, far from the data
+            return np.square(psi, out=psi)
+
+    def decode(self, H):
+        """Decode hidden codes, ``c + W' (g * h)``.
+
+        Parameters
+        ----------
+        H : ndarray of shape (n_samples, m)
+            Hidden codes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d)
+            Decoded rows, in the type of the codes.
+        """
+        return self.parameters.decode(H).astype(H.dtype, copy=False)
+
     def energy(self, X):
         """Energy E(x), minus the log-density up to a constant.
 

@@ -19,19 +19,20 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from skdsm import __version__
 from skdsm._callbacks import FitMonitor
 from skdsm._density import DensityMixin
 from skdsm._detection import LANDMARK_ATTRIBUTES, DetectionMixin, fitted_model
+from skdsm._dispatch import mean, on_device_of
 from skdsm._inputs import (
     check_codes,
     check_rows,
     check_weights,
-    evaluate_lazily,
-    is_collection,
+    evaluate_elsewhere,
+    query,
     ways_to_train,
+    where_rows_are,
 )
 from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm._validation import (
@@ -61,17 +62,6 @@ def _as_fit(fit: _Fit) -> _Fit:
         _fit_context(prefer_skip_nested_validation=True)(fit)
     )
     return decorated
-
-
-def _feature_contributions(model, X):
-    psi = model.score(X)
-    psi *= model.sigma / np.sqrt(2)
-    with np.errstate(over="ignore"):  # to infinity, far from the data
-        return np.square(psi, out=psi)
-
-
-def _decode(model, H):
-    return model.parameters.decode(H).astype(H.dtype, copy=False)
 
 
 class DenoisingScoreMatcher(
@@ -220,10 +210,10 @@ class DenoisingScoreMatcher(
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
         on the validation draw; in squared units of X.
 
-    loss_curve_ : ndarray of shape (`n_iter_`,)
+    loss_curve_ : list of float, of length `n_iter_`
         Loss after each iteration, on the noise of its stage.
 
-    stage_ends_ : ndarray of shape (n_stages,)
+    stage_ends_ : list of int
         Number of iterations done at the end of each stage.
 
     n_iter_ : int
@@ -253,6 +243,12 @@ class DenoisingScoreMatcher(
     Rows may also be a dask array or a dask DataFrame, of which the model depends on the
     division into blocks, but not on where these are evaluated. Methods that answer for
     rows then return lazy dask arrays. See :ref:`large_data`.
+
+    With scikit-learn's setting ``array_api_dispatch`` rows may also be tensors of
+    PyTorch, or other arrays of the array API standard: the fit takes place on their
+    device, methods that answer for rows return arrays of their kind, and fitted arrays
+    are of that kind too. Equal rows are then not merged, and their order matters. See
+    :ref:`array_api`.
 
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
     and drawn anew for the next; the first stages see a growing sample of the rows, and
@@ -284,8 +280,8 @@ class DenoisingScoreMatcher(
     sigma_: float
     offset_: float
     loss_: float
-    loss_curve_: Doubles
-    stage_ends_: NDArray[np.integer[Any]]
+    loss_curve_: list[float]
+    stage_ends_: list[int]
     n_iter_: int
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
@@ -355,7 +351,8 @@ class DenoisingScoreMatcher(
         Parameters
         ----------
         X : array-like or dask collection of shape (n_samples, n_features)
-            Training rows; standardised columns are recommended.
+            Training rows, or an array of another library where dispatch is on;
+            standardised columns are recommended.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -415,6 +412,7 @@ class DenoisingScoreMatcher(
             for step in reversed(range(n_fits)):
                 attributes = partial(
                     self._attributes,
+                    X=X,
                     rows=rows,
                     levels=levels,
                     all_rows=all_rows,
@@ -444,8 +442,9 @@ class DenoisingScoreMatcher(
             )
         fitted |= {
             "loss_": float(result.validation_curve[-1]),
-            "loss_curve_": result.loss_curve,
-            "stage_ends_": result.stage_ends,
+            # lists, as rounding may change their lengths: no two libraries round alike
+            "loss_curve_": result.loss_curve.tolist(),
+            "stage_ends_": result.stage_ends.tolist(),
             "n_iter_": len(result.loss_curve),
         }
         context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
@@ -469,7 +468,7 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, parameters, *, rows, levels, all_rows, map):
+    def _attributes(self, parameters, *, X, rows, levels, all_rows, map):
         """Fitted attributes that follow from parameters in the frame of the rows."""
         sigma = energy_scale(parameters, rows, levels)
         parameters = parameters.translate(rows.mean)
@@ -485,19 +484,19 @@ class DenoisingScoreMatcher(
             "spread_": float(np.sqrt(np.average(square, weights=sample.weight))),
         }
         fitted |= self._landmarks(sample, fitted, levels)
-        return fitted | self._threshold(all_rows, fitted, map)
+        fitted |= self._threshold(all_rows, fitted, map)
+        return on_device_of(X, fitted)
 
     def _model(self):
         return fitted_model(vars(self))
 
     def _evaluate(self, function, X):
         """Apply ``function(model, X)`` to blocks of validated rows."""
-        check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         model, block_size = self._model(), self._block_size(vars(self))
-        if is_collection(X):
-            function, owner = partial(function, model), type(self).__name__
-            return evaluate_lazily(function, X, block_size, owner)
+        if where_rows_are(X):
+            owner = type(self).__name__
+            return evaluate_elsewhere(function, model, X, block_size, owner)
         blocks = row_blocks(len(X), block_size)
         n_threads = min(
             effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
@@ -507,6 +506,7 @@ class DenoisingScoreMatcher(
                 list(map(lambda rows: function(model, X[rows]), blocks))
             )
 
+    @query
     def transform(self, X: ArrayLike) -> Floats:
         """Encode rows.
 
@@ -529,6 +529,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.hidden, X)
 
+    @query
     def inverse_transform(self, X: ArrayLike) -> Floats:
         """Decode hidden codes.
 
@@ -551,14 +552,15 @@ class DenoisingScoreMatcher(
         >>> np.allclose(decoded, matcher.reconstruct([[5]]))
         True
         """
-        check_is_fitted(self)
-        H = check_codes(X, len(self.gains_))
-        decode = partial(_decode, self._model())
-        if is_collection(H):
-            block_size = self._block_size(vars(self))
-            return evaluate_lazily(decode, H, block_size, type(self).__name__, "H")
-        return decode(H)
+        H, model = check_codes(X, self.gains_.shape[0]), self._model()
+        if where_rows_are(H):
+            block_size, owner = self._block_size(vars(self)), type(self).__name__
+            return evaluate_elsewhere(
+                EnergyModel.decode, model, H, block_size, owner, "H"
+            )
+        return model.decode(H)
 
+    @query
     def reconstruct(self, X: ArrayLike) -> Floats:
         """Denoise rows.
 
@@ -582,6 +584,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.reconstruct, X)
 
+    @query
     def energy(self, X: ArrayLike) -> Doubles:
         """Evaluate the energy.
 
@@ -606,6 +609,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.energy, X)
 
+    @query
     def score_function(self, X: ArrayLike) -> Floats:
         """Evaluate the score in the sense of statistics, the log-density's gradient.
 
@@ -629,6 +633,7 @@ class DenoisingScoreMatcher(
         """
         return self._evaluate(EnergyModel.score, X)
 
+    @query
     def feature_contributions(self, X: ArrayLike) -> Floats:
         """Split the anomaly of each row among its features.
 
@@ -651,8 +656,9 @@ class DenoisingScoreMatcher(
         >>> matcher.feature_contributions([[1, 9], [9, 1]]).argmax(axis=1)
         array([1, 0])
         """
-        return self._evaluate(_feature_contributions, X)
+        return self._evaluate(EnergyModel.feature_contributions, X)
 
+    @query
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Evaluate how well the model's score fits that of the rows' density.
 
@@ -698,7 +704,7 @@ class DenoisingScoreMatcher(
         >>> matcher.score([[0], [1], [3]]) > matcher.score([[7], [8], [9]])
         True
         """
-        return -float(np.mean(self._evaluate(EnergyModel.implicit_loss, X)))
+        return -mean(self._evaluate(EnergyModel.implicit_loss, X))
 
     @property
     def _n_features_out(self):
@@ -706,6 +712,7 @@ class DenoisingScoreMatcher(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.array_api_support = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

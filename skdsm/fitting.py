@@ -151,7 +151,7 @@ def fit_energy_model(
     linear = linear_denoiser(sample.X, sample.weight, settings.levels.mean_square)
     m, d = settings.n_components, rows.X.shape[1]
     smallest = max(_FEWEST_ROWS, int(_ROWS_A_PARAMETER * m * d))
-    plan = parts.schedule(len(rows.X), settings.n_corruptions, smallest)
+    plan = parts.schedule(rows.X.shape[0], settings.n_corruptions, smallest)
     first = plan.last() if start is not None else plan.first()
     if start is None:
         rng = np.random.default_rng((seed, _START))

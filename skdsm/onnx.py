@@ -203,7 +203,7 @@ def _declare_outputs(scope, matcher, inputs, custom_parsers=None):
 def _set_output_types(operator):
     """Second step of skl2onnx: the shapes of those variables."""
     n_rows = operator.inputs[0].get_first_dimension()
-    n_components = len(operator.raw_operator.gains_)
+    n_components = operator.raw_operator.gains_.shape[0]
     for output in operator.outputs:
         hidden = output.raw_name == "hidden"
         output.type.shape = [n_rows, n_components] if hidden else [n_rows]

@@ -9,7 +9,7 @@ import numpy as np
 
 from skdsm.thresholds import weighted_quantile
 
-__all__ = ["RANKINGS", "combined_ranking", "distance_scales"]
+__all__ = ["RANKINGS", "combined_ranking", "distance_scales", "minus_combined"]
 
 _LEAST_SCALE = 1e-3  # of a typical squared distance, in squared bandwidths
 
@@ -45,7 +45,7 @@ def combined_ranking(landmarks, scales):
     callable
         The ranking.
     """
-    return partial(_minus_combined, landmarks=landmarks, scales=scales)
+    return partial(minus_combined, landmarks=landmarks, scales=scales)
 
 
 def distance_scales(model, landmarks):
@@ -73,7 +73,25 @@ def _squared_distances(model, X, landmarks):
         return model.residual_square(X), landmarks.squared_distance(X)
 
 
-def _minus_combined(model, X, *, landmarks, scales):
+def minus_combined(model, X, *, landmarks, scales):
+    """Rank by two distances: see `combined_ranking`.
+
+    Parameters
+    ----------
+    model : EnergyModel
+        The model.
+    X : ndarray of shape (n_samples, d)
+        Rows.
+    landmarks : Landmarks
+        The training rows that were kept.
+    scales : pair of float
+        Typical distances a_0 and b_0.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+        Scores, higher for more normal rows.
+    """
     score = np.zeros(len(X))
     for distance, scale in zip(
         _squared_distances(model, X, landmarks), scales, strict=True

@@ -14,6 +14,7 @@ __all__ = [
     "copyable_rows",
     "mean_and_reach",
     "prepare_rows",
+    "repetitions",
 ]
 
 # Of rows that are not in memory, how many set the threshold.
@@ -180,14 +181,30 @@ def prepare_rows(X, sample_weight, seed):
     check_reach(reach, X)
     with np.errstate(over="ignore"):
         np.subtract(X, mean, out=X, casting="same_kind")
-    share = weight / weight.sum()
-    copies = np.rint(max(len(X), _FEWEST_ROWS) * share).astype(int).clip(1)
+    copies = repetitions(weight)
     if copies.max() > 1:
         X = np.repeat(X, copies, axis=0)
         weight = np.repeat(weight / copies, copies)
     if np.ptp(weight) <= 1e-12 * weight[0]:
         weight = None
     return TrainingRows(X, weight, mean)
+
+
+def repetitions(weight):
+    """Say how often each row is to be repeated, at a fraction of its weight.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_samples,), float64
+        Positive weights.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int
+        How often: once, unless the row carries much of the weight or rows are few.
+    """
+    share = weight / weight.sum()
+    return np.rint(max(len(weight), _FEWEST_ROWS) * share).astype(int).clip(1)
 
 
 def mean_and_reach(X, weight):

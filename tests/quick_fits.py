@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+from sklearn import config_context
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.corruption import NoiseLevels
@@ -74,6 +75,16 @@ def two_clusters(n_samples=200, n_features=2, seed=0):
     rng = np.random.default_rng(seed)
     side = rng.choice([-2.0, 2.0], size=(n_samples, 1))
     return side + 0.3 * rng.standard_normal((n_samples, n_features))
+
+
+def fitted_on_a_device(X, monkeypatch, **parameters):
+    """A model whose arrays NumPy cannot read without being told how."""
+    import array_api_strict
+
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    rows = array_api_strict.asarray(X, device=array_api_strict.Device("device1"))
+    with config_context(array_api_dispatch=True):
+        return quick(**parameters).fit(rows)
 
 
 def fitted_state(estimator):

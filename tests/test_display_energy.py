@@ -19,7 +19,7 @@ from pictures import (
     rows,
     sorted_rows,
 )
-from quick_fits import quick
+from quick_fits import fitted_on_a_device, quick
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -440,3 +440,8 @@ def test_bad_arguments_are_refused(kwargs, message):
 def test_a_feature_is_no_fraction(pipeline):
     with pytest.raises(TypeError):
         draw(pipeline, X, features=(0, 0.5))
+
+
+def test_a_model_that_was_fitted_on_a_device_is_drawn(monkeypatch):
+    display = draw(fitted_on_a_device(X, monkeypatch), X)
+    assert np.isfinite(display.energy).all()

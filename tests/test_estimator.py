@@ -177,7 +177,9 @@ def test_fitted_attributes_are_arrays_and_numbers(parameters):
         "n_features_in_",
     }
     for name, value in fitted.items():
-        assert type(value) in (np.ndarray, float, int), name
+        assert type(value) in (np.ndarray, float, int, list), name
+    assert {type(loss) for loss in matcher.loss_curve_} == {float}
+    assert {type(end) for end in matcher.stage_ends_} == {int}
 
 
 def test_unit_gains_are_one_and_learned_gains_are_not():

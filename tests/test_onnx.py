@@ -15,7 +15,7 @@ import pytest
 import skl2onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quick_fits import normal_rows, quick
+from quick_fits import fitted_on_a_device, normal_rows, quick
 from random_models import GAINS, random_parameters
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -374,3 +374,11 @@ def test_the_graph_knows_the_landmarks_of_the_fit(dtype):
     scores = run(to_onnx(matcher, X), rows)["score_samples"]
     tolerance = 1e-3 if dtype == np.float32 else 1e-9
     np.testing.assert_allclose(scores, matcher.score_samples(rows), atol=tolerance)
+
+
+def test_a_model_that_was_fitted_on_a_device_is_converted(monkeypatch):
+    X = normal_rows(100)
+    matcher = fitted_on_a_device(X, monkeypatch, ranking="combined", sigma=(0.1, 1.0))
+    outputs = run(to_onnx(matcher, X), X)
+    scores = outputs["score_samples"].ravel()
+    np.testing.assert_allclose(scores, matcher.score_samples(X), rtol=1e-9, atol=1e-9)

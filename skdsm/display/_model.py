@@ -8,6 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdsm._dispatch import device_of
+
 __all__ = ["PreparedModel", "Table"]
 
 
@@ -189,8 +191,15 @@ class Table(NamedTuple):
         Raises
         ------
         ValueError
-            If they are no table of finite numbers, or not like those of the fit.
+            If they are no table of finite numbers, not like those of the fit, or on
+            another device.
         """
+        device = device_of(X)
+        if device is not None:
+            raise ValueError(
+                f"X is an array of {device.xp.__name__}, but pictures are computed in "
+                "memory. Please pass a NumPy array, with array_api_dispatch=False."
+            )
         imputable = model is not None and model.steps
         finite = "allow-nan" if imputable else True
         rows = check_array(X, dtype=np.float64, ensure_all_finite=finite)

@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skdsm._typing import Floats, Options
+from skdsm._typing import ArrayLike, Floats, Options
 from skdsm.display._model import PreparedModel
 from skdsm.display._style import BLUE, ORANGE, legend_above, new_axes, with_defaults
 
@@ -31,10 +30,10 @@ class LossCurveDisplay:
 
     Parameters
     ----------
-    loss_curve : ndarray of shape (n_iter,)
+    loss_curve : array-like of shape (n_iter,)
         Loss after each iteration.
 
-    stage_ends : ndarray of shape (n_stages,), default=None
+    stage_ends : array-like of shape (n_stages,), default=None
         Number of iterations done at the end of each stage; None is one stage.
 
     validation_loss : float or ndarray of shape (n_stages,), default=None
@@ -79,8 +78,8 @@ class LossCurveDisplay:
     def __init__(
         self,
         *,
-        loss_curve: Floats,
-        stage_ends: NDArray[np.integer[Any]] | None = None,
+        loss_curve: ArrayLike,
+        stage_ends: ArrayLike | None = None,
         validation_loss: float | Floats | None = None,
     ) -> None:
         self.loss_curve = loss_curve
