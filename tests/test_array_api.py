@@ -346,7 +346,7 @@ def test_no_row_leaves_its_device_but_samples(dispatch, double, monkeypatch):
         return convert(array, xp)
 
     monkeypatch.setattr(_dispatch, "_convert_to_numpy", noted)
-    monkeypatch.setattr("skdsm.device_rows._GATHERED_BYTES", 100 * X.shape[1] * 8)
+    monkeypatch.setattr("skdsm.training_rows._GATHERED_BYTES", 100 * X.shape[1] * 8)
     rows = double.put(np.tile(X, (20, 1)))
     matcher = short(ranking="combined", n_landmarks=20).fit(rows)
     tables = [shape for shape in copied if len(shape) == 2 and shape[1] == X.shape[1]]
