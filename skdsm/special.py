@@ -140,7 +140,13 @@ def softplus_sum(U, weight=None):
         return positive.sum(axis=0, dtype=np.float64) + terms.sum(0, dtype=np.float64)
     np.log(terms, out=terms)
     terms += positive
-    return weight @ terms.astype(np.float64, copy=False)
+    # a few at a time: no copy of them all in double precision
+    weight = weight.astype(U.dtype, copy=False)
+    total = np.zeros(U.shape[1])
+    for start in range(0, len(U), _FACTORS):
+        few = slice(start, start + _FACTORS)
+        total += weight[few] @ terms[few]
+    return total
 
 
 def _products(factors):
