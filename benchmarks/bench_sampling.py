@@ -78,7 +78,7 @@ def overlapping_mixture(n, d, rng, n_clusters=4):
 def fitted_model(n, d, m):
     """The model, and the rows it was fitted on."""
     X = overlapping_mixture(n, d, np.random.default_rng(0))
-    dsm = DenoisingScoreMatcher(m, sigma=0.5, random_state=0).fit(X)
+    dsm = DenoisingScoreMatcher(m, sigma=0.5, gains="unit", random_state=0).fit(X)
     parameters = Parameters(
         dsm.components_,
         dsm.intercept_hidden_,

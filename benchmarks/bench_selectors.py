@@ -52,7 +52,9 @@ def evaluate(X, X_test, y_test, sigma, size, tol, seed):
     """ROC AUC of a point of the grid, and what each criterion says of it."""
 
     def model():
-        return DenoisingScoreMatcher(size, sigma=sigma, tol=tol, random_state=seed)
+        return DenoisingScoreMatcher(
+            size, sigma=sigma, gains="unit", tol=tol, random_state=seed
+        )
 
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", SamplingWarning)

@@ -92,20 +92,22 @@ class DenoisingScoreMatcher(
     n_components : int, default=128
         Number of hidden units.
 
-    sigma : float or pair of float, default=0.5
+    sigma : float or pair of float, default=(0.5, 1.2)
         Noise level, which is the bandwidth of the Parzen estimate, in the units of X.
         With a pair (low, high), each corrupted row draws its level log-uniformly
-        between the two; then `sigma_` is found in closed form.
+        between the two; then `sigma_` is found in closed form. The paper has a single
+        level: ``sigma=0.5``, say.
 
-    gains : {"unit", "learned"}, default="unit"
-        "unit" is the paper's model, g = 1. With "learned" each hidden unit has a gain
-        of its own in the decoder, so that its amplitude and its steepness may differ;
-        the score stays the gradient of a log-density.
+    gains : {"learned", "unit"}, default="learned"
+        With "learned" each hidden unit has a gain of its own in the decoder, so that
+        its amplitude and its steepness may differ; the score stays the gradient of a
+        log-density. "unit" is the paper's model, g = 1.
 
     objective : {"dsm", "ism"}, default="dsm"
         Denoising score matching, or implicit score matching on the same corrupted rows:
         equal in expectation. On a finite draw of noise the implicit form has no lower
-        bound when gains are learned, and training may follow it down.
+        bound when gains are learned, and training may follow it down: it is for
+        ``gains="unit"``.
 
     n_corruptions : int, default=4
         Number of corrupted copies of each row in a stage of training, at most: stages
@@ -289,7 +291,7 @@ class DenoisingScoreMatcher(
     _parameter_constraints = {
         "n_components": [COUNT],
         "sigma": [POSITIVE, tuple, list],
-        "gains": [StrOptions({"unit", "learned"})],
+        "gains": [StrOptions({"learned", "unit"})],
         "objective": [StrOptions({"dsm", "ism"})],
         "n_corruptions": [COUNT],
         "alpha": [NON_NEGATIVE],
@@ -309,8 +311,8 @@ class DenoisingScoreMatcher(
         self,
         n_components: int = 128,
         *,
-        sigma: float | tuple[float, float] | list[float] = 0.5,
-        gains: Literal["unit", "learned"] = "unit",
+        sigma: float | tuple[float, float] | list[float] = (0.5, 1.2),
+        gains: Literal["learned", "unit"] = "learned",
         objective: Literal["dsm", "ism"] = "dsm",
         n_corruptions: int = 4,
         alpha: float = 0.0,

@@ -12,9 +12,10 @@ from skdsm.fitting import Settings
 # Every option that changes what is trained or returned, once.
 CONFIGURATIONS = {
     "default": {},
-    "learned gains, noise range": {"gains": "learned", "sigma": (0.1, 1.0)},
-    "unit gains, noise range": {"sigma": [0.2, 2.0]},
-    "implicit": {"objective": "ism"},
+    "paper": {"gains": "unit", "sigma": 0.5},
+    "unit gains, noise range": {"gains": "unit", "sigma": [0.2, 2.0]},
+    "learned gains": {"gains": "learned", "sigma": 0.5},
+    "implicit": {"objective": "ism", "gains": "unit", "sigma": 0.5},
     "implicit, learned gains, noise range": {
         "objective": "ism",
         "gains": "learned",

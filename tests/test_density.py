@@ -22,7 +22,8 @@ FOUR_FEATURES = RNG.standard_normal((200, 4)) @ RNG.standard_normal((4, 4))
 @pytest.fixture(scope="module")
 def mixture():
     """A model that is a mixture of 5 ** 4 Gaussians: 1 / sigma ** 2 is four."""
-    return DenoisingScoreMatcher(4, sigma=0.5, random_state=0).fit(TWO_PILES)
+    matcher = DenoisingScoreMatcher(4, sigma=0.5, gains="unit", random_state=0)
+    return matcher.fit(TWO_PILES)
 
 
 @pytest.fixture(scope="module")
@@ -249,8 +250,8 @@ def test_mass_far_outside_the_training_rows_is_warned_of(monkeypatch, is_exact):
 @pytest.mark.parametrize("is_exact", [True, False])
 def test_without_location_and_spread_samples_are_the_same(monkeypatch, is_exact):
     monkeypatch.setattr("skdsm._density.is_enumerable", lambda model: is_exact)
-    matcher = DenoisingScoreMatcher(2, sigma=1.0, random_state=0).fit(FOUR_FEATURES)
-    expected = matcher.sample(10, random_state=0)
+    matcher = DenoisingScoreMatcher(2, sigma=1.0, gains="unit", random_state=0)
+    expected = matcher.fit(FOUR_FEATURES).sample(10, random_state=0)
     del matcher.location_, matcher.spread_
     with pytest.warns(SamplingWarning, match="without location_ and spread_"):
         rows = matcher.sample(10, random_state=0)

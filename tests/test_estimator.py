@@ -185,7 +185,7 @@ def test_fitted_attributes_are_arrays_and_numbers(parameters):
 def test_unit_gains_are_one_and_learned_gains_are_not():
     """Two units cannot be steep enough for two clusters unless their gains are free."""
     rows = two_clusters()
-    unit = quick(2, sigma=0.2).fit(rows)
+    unit = quick(2, sigma=0.2, gains="unit").fit(rows)
     learned = quick(2, sigma=0.2, gains="learned").fit(rows)
     np.testing.assert_array_equal(unit.gains_, np.ones(2))
     assert (np.abs(learned.gains_ - 1) > 0.5).all()
@@ -360,7 +360,7 @@ def test_warm_start_goes_on_to_a_better_loss():
 
 def test_warm_start_needs_fewer_iterations_and_loses_nothing():
     rows = two_clusters(n_samples=500)
-    cold = quick(16, gains="learned").fit(rows)
+    cold = quick(16, sigma=0.5, gains="learned").fit(rows)
     warm = clone(cold).set_params(warm_start=True).fit(rows)
     loss = warm.loss_
     assert warm.fit(rows).n_iter_ < cold.n_iter_

@@ -46,7 +46,8 @@ def test_planted_feature_ranks_first(correlation, gains):
 
 def mean_shares(correlation):
     """Of the moved feature, the one that goes with it, and the six others."""
-    matcher = quick(32, tol=0.01).fit(correlated_rows(0, correlation))
+    matcher = quick(32, sigma=0.5, gains="unit", tol=0.01)
+    matcher.fit(correlated_rows(0, correlation))
     rows, moved = planted(correlation)
     shares = matcher.feature_contributions(rows)
     shares /= shares.sum(axis=1, keepdims=True)

@@ -195,7 +195,7 @@ def test_fit_leaves_the_global_random_state_alone():
         {"n_components": 5},
         {"sigma": 0.6},
         {"sigma": (0.4, 0.6)},
-        {"gains": "learned"},
+        {"gains": "unit"},
         {"objective": "ism"},
         {"n_corruptions": 5},
         {"alpha": 0.01},

@@ -135,7 +135,9 @@ def test_a_fitted_model_is_sampled_with_its_exact_moments():
     rng = np.random.default_rng(6)
     centres = np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 1.0], [0.0, 3.0, -1.0]])
     data = centres[rng.integers(3, size=300)] + 0.3 * rng.standard_normal((300, 3))
-    estimator = DenoisingScoreMatcher(4, sigma=0.5, max_iter=200, random_state=0)
+    estimator = DenoisingScoreMatcher(
+        4, sigma=0.5, gains="unit", max_iter=200, random_state=0
+    )
     model = estimator.fit(data)._model()
     mixture = exact_mixture(model)  # 5^4 components
     covariance = np.cov(data.T) + 0.25 * np.eye(3)

@@ -16,10 +16,11 @@ __all__ = ["CONFIGURATIONS", "DETECTORS", "Detector"]
 
 _RECIPE = {"sigma": (0.05, 1.0), "gains": "learned"}
 
-# Arguments of DenoisingScoreMatcher: the recipe for training rows that are normal, and
-# the one for those that may be anything.
+# Arguments of DenoisingScoreMatcher: its defaults, the model of Vincent (2011), the
+# recipe for training rows that are normal, and the one for those that may be anything.
 CONFIGURATIONS = {
     "skdsm": {},
+    "paper": {"sigma": 0.5, "gains": "unit"},
     "recipe": _RECIPE | {"ranking": "combined"},
     "robust recipe": _RECIPE | {"sigma": (0.05, 3.0), "support_fraction": 0.9},
     # the latter without its concentration steps
