@@ -264,7 +264,7 @@ class DeviceModel:
         weight = device.put(landmarks.weight)
         total = xp.sum(weight)
         if len(landmarks.X) > 1:
-            rest = landmarks.weight_without_one
+            rest = landmarks.weight_without_one()
             with np.errstate(divide="ignore"):
                 further = -np.log(rest / landmarks.weight) / rate
             eps = float(np.finfo(device.numpy_dtype(self._dtype)).eps)

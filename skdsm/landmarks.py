@@ -85,7 +85,7 @@ class Landmarks:  # numpydoc ignore=PR02
         if len(self.X) > 1:
             known = np.flatnonzero(is_landmark)
             nearest = distance[known].argmin(axis=1)
-            rest = self.weight_without_one[nearest]
+            rest = self.weight_without_one()[nearest]
             total[known] += rest - self.weight[nearest]
             with np.errstate(divide="ignore"):
                 distance[known, nearest] -= np.log(rest / self.weight[nearest]) / rate
@@ -114,9 +114,8 @@ class Landmarks:  # numpydoc ignore=PR02
         limit = ROUNDING * eps * (2 * z + eps * (self.origin @ self.origin))
         return distance, distance.min(axis=1) <= limit
 
-    @cached_property
     def weight_without_one(self):
-        """Reduce the weights to those left once a row has been taken away.
+        """Return the weights that are left once a row has been taken away.
 
         Returns
         -------
@@ -124,6 +123,10 @@ class Landmarks:  # numpydoc ignore=PR02
             Weights less the median of them, which is one row's; zero where about as
             much was all.
         """
+        return self._weight_without_one
+
+    @cached_property
+    def _weight_without_one(self):
         one = np.median(self.weight)
         return np.where(self.weight < 1.5 * one, 0.0, self.weight - one)
 
