@@ -35,7 +35,12 @@ def main():
     X = standardise(X)
     X, queries = X[: args.rows], X[args.rows :]
     jobs = {"n_jobs": args.n_jobs}
-    own = DenoisingScoreMatcher(args.components, max_iter=60, random_state=0, **jobs)
+    own = {
+        f"skdsm, {gains} gains": DenoisingScoreMatcher(
+            args.components, gains=gains, max_iter=60, random_state=0, **jobs
+        )
+        for gains in ("unit", "learned")
+    }
     neighbours = NearestNeighbors(n_neighbors=5, **jobs).fit(X)
     models = {
         "IsolationForest": IsolationForest(random_state=0, **jobs),
@@ -47,14 +52,12 @@ def main():
     with warnings.catch_warnings():
         # sixty iterations do not converge; scoring takes as long all the same
         warnings.simplefilter("ignore", ConvergenceWarning)
-        own.fit(X)
+        for model in (own | models).values():
+            model.fit(X)
     timed = {
-        "DenoisingScoreMatcher": lambda: own.score_samples(queries),
-        "kNN": lambda: neighbours.kneighbors(queries)[0][:, -1],
-    }
-    for name, model in models.items():
-        model.fit(X)
-        timed[name] = lambda model=model: model.score_samples(queries)
+        name: lambda model=model: model.score_samples(queries)
+        for name, model in (own | models).items()
+    } | {"kNN": lambda: neighbours.kneighbors(queries)[0][:, -1]}
     ratios = median_ratios(timed, repeats=args.repeats)
     print(
         f"{args.rows} training rows, {args.features} features, {len(queries)} queries, "

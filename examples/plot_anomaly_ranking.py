@@ -203,7 +203,7 @@ tumours = [
 ]
 
 print("Benign tumours are normal, mean over five splits")
-compare(tumours)
+_ = compare(tumours)
 
 # %%
 # Here the differences are small too, and a single Gaussian is ahead.

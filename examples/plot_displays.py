@@ -3,7 +3,8 @@ Pictures of a fitted model
 ==========================
 
 A tour of :mod:`skdsm.display`. The rows are breast tumours, described by four
-measurements. The model knows benign ones only; malignant ones are the anomalies.
+measurements. The model, the paper's with its one noise level, knows benign ones only;
+malignant ones are the anomalies.
 
 Each display takes the pipeline as it is, scaler included, and the names of the features
 from the table.
@@ -26,10 +27,10 @@ y = target.map({0: "malignant", 1: "benign"})
 X_train, X_held_out, y_train, y_held_out = train_test_split(X, y, random_state=0)
 X_train = X_train[y_train == "benign"]
 
-model = make_pipeline(
-    StandardScaler(),
-    DenoisingScoreMatcher(32, contamination=0.05, random_state=0),
-).fit(X_train)
+matcher = DenoisingScoreMatcher(
+    32, sigma=0.5, gains="unit", contamination=0.05, random_state=0
+)
+model = make_pipeline(StandardScaler(), matcher).fit(X_train)
 
 # %%
 # Did training converge?
