@@ -131,7 +131,7 @@ html_theme_options = {
 html_sidebars = {
     # Pages that are alone in their section have nothing to list beside them.
     name: []
-    for name in ("index", "getting_started", "whats_new", "contributing")
+    for name in ("index", "getting_started", "benchmarks", "whats_new", "contributing")
 }
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"
