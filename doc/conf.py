@@ -133,6 +133,8 @@ html_sidebars = {
     name: []
     for name in ("index", "getting_started", "benchmarks", "whats_new", "contributing")
 }
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"
 
