@@ -98,7 +98,9 @@ def main():
         for seed in range(args.seeds):
 
             def model(seed=seed):
-                matcher = DenoisingScoreMatcher(tol=args.tol, random_state=seed)
+                matcher = DenoisingScoreMatcher(
+                    sigma=0.5, gains="unit", tol=args.tol, random_state=seed
+                )
                 return make_pipeline(StandardScaler(), matcher)
 
             clean = one_class_rows(X, y, seed, args.rows)
