@@ -31,6 +31,7 @@ NEEDS = {
     "array_api_strict": ["tests/test_array_api.py"],
     "dask": [
         "doc/user_guide/large_data.rst",
+        "tests/rows_in_blocks.py",
         "tests/test_dask_cluster.py",
         "tests/test_dask_input.py",
         "tests/test_distributed_risk.py",

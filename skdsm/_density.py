@@ -81,8 +81,8 @@ class DensityMixin:
         Examples
         --------
         >>> from skdsm import DenoisingScoreMatcher
-        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
-        >>> matcher.sample(5, random_state=0).shape
+        >>> matcher = DenoisingScoreMatcher(2, sigma=1.0, gains="unit", random_state=0)
+        >>> matcher.fit([[0], [1], [3]]).sample(5, random_state=0).shape
         (5, 1)
         """
         check_is_fitted(self)
