@@ -1,6 +1,6 @@
 """The energy-based model and its rankings on a device: the formulas in its namespace.
 
-`skdsm.energy`, `skdsm.landmarks` and `skdsm.rankings` say what the formulas are. There
+`skdsm.energy` and `skdsm.rankings` say what the formulas are. There
 they are written for NumPy, with scratch memory that is used again; here for any library
 that follows the array API standard.
 """
@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
+from skdsm.device_landmarks import DeviceLandmarks
 from skdsm.devices import block_rows
 from skdsm.energy import EnergyModel
-from skdsm.landmarks import ROUNDING
 from skdsm.rankings import minus_combined
 
 __all__ = ["DeviceModel", "evaluate_on_device"]
@@ -39,32 +39,15 @@ class DeviceModel:
         self._c, self._wide_g = device.put(c), device.put(g)
         self._trace = device.put(g * np.einsum("ij,ij->i", W, W))
 
-    def centre(self, X, origin=None):
-        """Move rows to the frame of c, or of another origin, and bound them.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, d)
-            Rows.
-        origin : array of shape (d,), optional
-            The origin, in the wide type.
-
-        Returns
-        -------
-        array of shape (n_samples, d)
-            ``x - origin``.
-        """
-        xp, host = self.device.xp, self.device.numpy_dtype(self._dtype)
-        limit = float(np.sqrt(np.finfo(host).max / (4 * X.shape[1])))
-        Z = self.device.subtract(X, self._c if origin is None else origin)
-        return xp.clip(Z, -limit, limit)
+    def _centre(self, X):
+        return self.device.centre(X, self._c)
 
     def _preactivation(self, Z):
         return Z @ self._W.T + self._bias
 
     def _residual(self, X):
         """r(x) - x."""
-        Z = self.centre(X)
+        Z = self._centre(X)
         return (self._logistic(Z) * self._g) @ self._W - Z
 
     def _logistic(self, Z):
@@ -83,7 +66,7 @@ class DeviceModel:
         array of shape (n_samples, m)
             Codes in [0, 1].
         """
-        return self._logistic(self.centre(X))
+        return self._logistic(self._centre(X))
 
     def decode(self, H):
         """Decode hidden codes, ``c + W' (g * h)``.
@@ -158,7 +141,7 @@ class DeviceModel:
         array of shape (n_samples,)
             Energies, in the wide type.
         """
-        xp, Z = self.device.xp, self.centre(X)
+        xp, Z = self.device.xp, self._centre(X)
         U = self._preactivation(Z)
         units = xp.maximum(U, xp.zeros_like(U)) + xp.log1p(xp.exp(-xp.abs(U)))
         quadratic = 0.5 * xp.sum(Z * Z, axis=1, dtype=self.device.wide)
@@ -233,7 +216,7 @@ class DeviceModel:
         ----------
         X : array of shape (n_samples, d)
             Rows.
-        landmarks : Landmarks
+        landmarks : DeviceLandmarks
             The training rows that were kept.
         scales : pair of float
             Typical distances.
@@ -244,45 +227,12 @@ class DeviceModel:
             Scores, in the wide type.
         """
         log = self.device.xp.log
-        distances = self.residual_square(X), self._landmark_distance(X, landmarks)
+        distances = self.residual_square(X), landmarks.squared_distance(X)
         a, b = (
             float(np.log(scale)) - log(float(scale) + distance)
             for distance, scale in zip(distances, scales, strict=True)
         )
         return a + b
-
-    def _landmark_distance(self, X, landmarks):
-        """Soft minimum of squared distances: see `Landmarks.squared_distance`."""
-        device, xp = self.device, self.device.xp
-        rate = 0.5 / landmarks.bandwidth**2
-        origin = device.put(landmarks.origin)
-        Z = self.centre(X, origin)
-        L = self.centre(device.put(landmarks.X, self._dtype), origin)
-        z, length = xp.sum(Z * Z, axis=1), xp.sum(L * L, axis=1)
-        distance = z[:, None] - 2 * (Z @ L.T) + length
-        distance = xp.maximum(distance, xp.zeros_like(distance))
-        weight = device.put(landmarks.weight)
-        total = xp.sum(weight)
-        if len(landmarks.X) > 1:
-            rest = landmarks.weight_without_one()
-            with np.errstate(divide="ignore"):
-                further = -np.log(rest / landmarks.weight) / rate
-            eps = float(np.finfo(device.numpy_dtype(self._dtype)).eps)
-            spread = float(landmarks.origin @ landmarks.origin)
-            limit = ROUNDING * eps * (2 * z + eps * spread)
-            known = xp.min(distance, axis=1) <= limit
-            nearest = xp.argmin(distance, axis=1)
-            number = xp.arange(len(rest), device=device.device)
-            itself = known[:, None] & (nearest[:, None] == number)
-            further = device.put(further, self._dtype)
-            distance = xp.where(itself, distance + further, distance)
-            less = xp.take(device.put(rest - landmarks.weight), nearest)
-            total = total + xp.where(known, less, xp.zeros_like(less))
-        least = xp.min(distance, axis=1)
-        kernels = xp.exp(-rate * (distance - least[:, None]))
-        share = device.widen(kernels @ xp.astype(weight, self._dtype)) / total
-        tiny = float(np.finfo(device.numpy_dtype(self._dtype)).tiny)
-        return device.widen(least) - xp.log(xp.clip(share, tiny, 1.0)) / rate
 
 
 # What the estimator asks an EnergyModel for. Rankings by one of its methods ask
@@ -322,8 +272,10 @@ def evaluate_on_device(function, model, X, device):
     """
     options, width = {}, max(model.parameters.components.shape)
     if isinstance(function, partial):
-        function, options = function.func, function.keywords
-        width = max(width, len(options["landmarks"].X))
+        function, options = function.func, dict(function.keywords)
+        kept = options["landmarks"]
+        width = max(width, len(kept.X))
+        options["landmarks"] = DeviceLandmarks(kept, device, X.dtype)
     function = _COUNTERPARTS.get(function, function)
     model = DeviceModel(model, device, X.dtype)
     with np.errstate(over="ignore"):  # to infinity, far from the data

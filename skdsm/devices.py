@@ -126,6 +126,25 @@ class Device(NamedTuple):
         """
         return self.xp.astype(self.widen(X) - origin, X.dtype, copy=False)
 
+    def centre(self, X, origin):
+        """Move rows to another origin, and bound them: see `skdsm.rows.centre_rows`.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, d)
+            Rows on the device.
+        origin : array of shape (d,)
+            The origin, in the wide type.
+
+        Returns
+        -------
+        array of shape (n_samples, d)
+            ``X - origin``, bounded, in the type of X.
+        """
+        largest = np.finfo(self.numpy_dtype(X.dtype)).max
+        limit = float(np.sqrt(largest / (4 * X.shape[1])))
+        return self.xp.clip(self.subtract(X, origin), -limit, limit)
+
 
 def block_rows(n_rows, width):
     """Split rows into blocks whose scratch arrays are of bounded size.

@@ -82,6 +82,13 @@ def logistic(u, out=None):
     return out
 
 
+def _decay(u):
+    """``exp(-|u|)``."""
+    out = np.abs(u)
+    np.negative(out, out=out)
+    return np.exp(out, out=out)
+
+
 def softplus(u):
     """Antiderivative of the logistic function, ``log(1 + exp(u))``.
 
@@ -95,9 +102,7 @@ def softplus(u):
     ndarray
         ``max(u, 0) + log(1 + exp(-|u|))``: no overflow, and accurate in both tails.
     """
-    tail = np.abs(u)
-    np.negative(tail, out=tail)
-    np.exp(tail, out=tail)
+    tail = _decay(u)
     # log1p(e) without numpy.log1p, which is not vectorised: log(w) for w = 1 + e, plus
     # what the rounding of w has lost, (e - (w - 1)) / w
     w = tail + 1
@@ -129,9 +134,7 @@ def softplus_sum(U, weight=None):
     ndarray of shape (n,), float64
         ``sum_j weight_j softplus(u_j)``.
     """
-    terms = np.abs(U)
-    np.negative(terms, out=terms)
-    np.exp(terms, out=terms)
+    terms = _decay(U)
     terms += 1
     positive = np.maximum(U, 0)
     if weight is None:
