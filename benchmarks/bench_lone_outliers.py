@@ -17,12 +17,22 @@ from threadpoolctl import threadpool_limits
 from skdsm import DenoisingScoreMatcher
 
 # rows, features, and how many of these are how large in the outlier
-CASES = [(2000, 8, 8, 6.0), (500, 8, 8, 6.0), (500, 20, 5, 8.0), (2000, 3, 2, 8.0)]
-# noise of one level and of ranges, both kinds of gains
+CASES = [
+    (2000, 8, 8, 6.0),
+    (400, 8, 8, 6.0),
+    (500, 20, 5, 8.0),
+    (2000, 3, 2, 8.0),
+]
+LEVELS = (0.5, (0.5, 1.0), (0.5, 1.2), (0.5, 1.5), (0.05, 1.0), (0.05, 3.0))
+# noise of one level and of ranges, both kinds of gains, few units
 MATCHERS = {
-    f"sigma={sigma}, gains={gains!r}": {"sigma": sigma, "gains": gains}
-    for gains in ("unit", "learned")
-    for sigma in (0.5, (0.5, 1.0), (0.5, 1.2), (0.5, 1.5), (0.05, 1.0), (0.05, 3.0))
+    f"{m} units, {gains}, sigma={sigma}": {
+        "n_components": m,
+        "gains": gains,
+        "sigma": sigma,
+    }
+    for m, gains in ((128, "unit"), (128, "learned"), (32, "learned"))
+    for sigma in LEVELS
 }
 OTHERS = ["recipe", "IForest", "kNN", "KDE"]
 
@@ -39,7 +49,7 @@ def is_found(detector, case, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--n-jobs", type=int, default=2, help="fits at a time")
     args = parser.parse_args()
     describe_machine()

@@ -29,10 +29,10 @@ from skdsm.sampling import Target
 from skdsm.tempering import tempered_draws
 
 FITS = {
-    "unit, 0.5": {},
-    "learned, 0.5": {"gains": "learned"},
+    "unit, 0.5": {"gains": "unit", "sigma": 0.5},
+    "learned, 0.5": {"gains": "learned", "sigma": 0.5},
     "learned, (0.1, 1)": {"gains": "learned", "sigma": (0.1, 1.0)},
-    "unit, 1.0": {"sigma": 1.0},
+    "unit, 1.0": {"gains": "unit", "sigma": 1.0},
 }
 SETS = {"wine": load_wine, "cancer": load_breast_cancer, "digits": load_digits}
 

@@ -77,7 +77,8 @@ steps = np.linspace(-1, 1, 21)
 direction = 0.2 * rng.standard_normal(16 * 2 + 16 + 2 + 16)
 fitted, values, constants = {}, {}, {}
 for sigma in sigmas:
-    matcher = DenoisingScoreMatcher(16, sigma=sigma, random_state=0).fit(X)
+    matcher = DenoisingScoreMatcher(16, sigma=sigma, gains="unit", random_state=0)
+    matcher.fit(X)
     fitted[sigma] = Parameters(
         matcher.components_,
         matcher.intercept_hidden_,
