@@ -8,7 +8,7 @@ import numpy as np
 
 from skdsm.corruption import draw_corruption
 from skdsm.devices import block_rows
-from skdsm.energy import Parameters
+from skdsm.kernel import KernelSums
 from skdsm.risk import chunk_rows
 from skdsm.rows import row_blocks
 
@@ -166,24 +166,15 @@ class DeviceRisk:
 
     def _finish(self, means, parameters):
         """Value and gradient from the sums, divided by the weight; on the host."""
-        W, _, _, g = parameters
+        W, alpha = parameters.components, self._settings.alpha
         m, d = W.shape
         sizes = [1, m * d, m * d, m, d, m]
-        value, tanh_residual, slope_x, slope, residual, curvature = np.split(
-            means, np.cumsum(sizes)[:-1]
+        value, tanh_residual, slope_x, *vectors = np.split(means, np.cumsum(sizes)[:-1])
+        matrices = tanh_residual.reshape(m, d), slope_x.reshape(m, d)
+        value, gradient = KernelSums(value[0], *matrices, *vectors).loss_and_gradient(
+            parameters, np.einsum("ij,ij->i", W, W)
         )
-        code_residual = 0.5 * (tanh_residual.reshape(m, d) + residual)
-        slope_x, slope = 0.25 * slope_x.reshape(m, d), 0.25 * slope
-        curvature = 0.25 * curvature  # mean of tau h (1 - h)
-        square_norm, alpha = np.einsum("ij,ij->i", W, W), self._settings.alpha
-        value = value[0] + curvature @ (g * square_norm)
-        components = code_residual + slope_x + 2 * curvature[:, None] * W
-        gradient = Parameters(
-            g[:, None] * components + alpha * W,
-            g * slope,
-            residual,
-            np.einsum("ij,ij->i", W, code_residual) + curvature * square_norm,
-        )
+        gradient.components[:] += alpha * W
         return float(value + 0.5 * alpha * np.vdot(W, W)), gradient
 
     def sample(self, n_rows):

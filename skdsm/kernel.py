@@ -6,12 +6,14 @@ before it, and into sums of that size after it. What is left for a row are five 
 products, one hyperbolic tangent and a few sums over scratch arrays that stay in cache.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skdsm.energy import Parameters
 from skdsm.special import tanh
 
-__all__ = ["LossKernel", "aligned_copy", "aligned_empty", "product_rows"]
+__all__ = ["KernelSums", "LossKernel", "aligned_copy", "aligned_empty", "product_rows"]
 
 # OpenBLAS multiplies matrices of at most this many scalar products where they are,
 # larger ones it copies first; for matrices as narrow as ours the copying costs a third.
@@ -96,6 +98,61 @@ def _add_tile(rows, tile):
     """Add to each row the row that the tile consists of."""
     for part in _split(rows, len(tile)):
         part += tile[: part.shape[1]]
+
+
+class KernelSums(NamedTuple):
+    """What the loop over rows leaves behind, with ``t = tanh(u / 2)``.
+
+    Attributes
+    ----------
+    value : float
+        Sum of ``w |r - y|^2 / 2``.
+    tanh_residual : ndarray of shape (m, d)
+        Sum of ``w t (r - y)'``.
+    slope_x : ndarray of shape (m, d)
+        Sum of ``s x~'``; s is the derivative by the pre-activation, but for ``g / 4``.
+    slope : ndarray of shape (m,)
+        Sum of s.
+    residual : ndarray of shape (d,)
+        Sum of ``w (r - y)``.
+    curvature : ndarray of shape (m,)
+        Sum of ``w tau (1 - t^2)``.
+    """
+
+    value: float
+    tanh_residual: np.ndarray
+    slope_x: np.ndarray
+    slope: np.ndarray
+    residual: np.ndarray
+    curvature: np.ndarray
+
+    def loss_and_gradient(self, parameters, square_norm):
+        """Put the factors back that the loop has left out.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, b, c and g, in double precision.
+        square_norm : ndarray of shape (m,)
+            ``|W_j|^2``.
+
+        Returns
+        -------
+        value : float
+            The weighted sum of the losses.
+        gradient : Parameters
+            Its derivatives with respect to W, b, c and g, in double precision.
+        """
+        W, _, _, g = parameters
+        curvature = 0.25 * self.curvature  # sum of w tau h_j (1 - h_j)
+        value = self.value + curvature @ (g * square_norm)
+        # sum of w h (r - y)'
+        code_residual = 0.5 * (self.tanh_residual + self.residual)
+        grad_g = np.einsum("ij,ij->i", W, code_residual) + curvature * square_norm
+        grad_W = code_residual + 0.25 * self.slope_x + 2 * curvature[:, None] * W
+        grad_W *= g[:, None]
+        grad_b = 0.25 * g * self.slope
+        return float(value), Parameters(grad_W, grad_b, self.residual, grad_g)
 
 
 class LossKernel:
@@ -247,13 +304,11 @@ class LossKernel:
         gradient : Parameters
             Its derivatives with respect to W, b, c and g, in double precision.
         """
-        W, _, _, g = self._parameters
-        curvature = 0.25 * self._curvature  # sum of w tau h_j (1 - h_j)
-        value = self._value + curvature @ (g * self._square_norm)
-        # sum of w h (r - y)'
-        code_residual = 0.5 * (self._sum_tanh_residual + self._sum_residual)
-        grad_g = np.einsum("ij,ij->i", W, code_residual) + curvature * self._square_norm
-        grad_W = code_residual + 0.25 * self._sum_slope_x + 2 * curvature[:, None] * W
-        grad_W *= g[:, None]
-        grad_b = 0.25 * g * self._sum_slope
-        return float(value), Parameters(grad_W, grad_b, self._sum_residual, grad_g)
+        return KernelSums(
+            self._value,
+            self._sum_tanh_residual,
+            self._sum_slope_x,
+            self._sum_slope,
+            self._sum_residual,
+            self._curvature,
+        ).loss_and_gradient(self._parameters, self._square_norm)
