@@ -121,10 +121,10 @@ class DenoisingScoreMatcher(
         Maximum number of L-BFGS iterations, over all stages.
 
     tol : float, default=3e-3
-        A stage of training, of 30 iterations, must improve the loss on a fixed
-        validation draw of the noise by more than this fraction, of the loss or of its
-        distance from that of doing nothing, whichever is less. Else the next stage has
-        twice the corrupted copies, and after the last doubling training ends.
+        A stage of training must improve the loss on a fixed validation draw of the
+        noise by more than this fraction, of the loss or of its distance from that of
+        doing nothing, whichever is less. Else the next stage has more rows, or twice
+        the corrupted copies, and after the last doubling training ends.
 
     ranking : {"energy", "score_norm", "combined"}, default="energy"
         What `score_samples` returns: "energy" for minus the energy, "score_norm" for

@@ -13,6 +13,10 @@ from typing import NamedTuple
 
 __all__ = ["Schedule", "Stage"]
 
+# a sample of few rows is partly learned by heart, and under fresh noise much of a run
+# goes into forgetting: slow directions need more runs on the same draw
+_RUNS_ON_PART = 3
+
 
 class Stage(NamedTuple):
     """One stage of training.
@@ -23,10 +27,13 @@ class Stage(NamedTuple):
         How many of the (randomly ordered) rows it sees.
     n_copies : int
         Corrupted copies of each of them.
+    n_runs : int
+        Runs of L-BFGS on the same noise, each with a change of variables of its own.
     """
 
     n_rows: int
     n_copies: int
+    n_runs: int = 1
 
 
 class Schedule(NamedTuple):
@@ -34,7 +41,8 @@ class Schedule(NamedTuple):
 
     A stage that has brought much is followed by one like it under fresh noise; one that
     has brought little, by a larger one. First the rows grow, by factors of four, then
-    the corrupted copies of each, by factors of two; then training ends.
+    the corrupted copies of each, by factors of two; then training ends. A stage on part
+    of the rows is three runs of L-BFGS, one on all rows is one.
 
     Attributes
     ----------
@@ -61,7 +69,7 @@ class Schedule(NamedTuple):
         n_rows = self.n_rows
         while n_rows // 4 >= self.smallest:
             n_rows //= 4
-        return Stage(n_rows, min(self.n_copies, -(-self.smallest // n_rows)))
+        return self._stage(n_rows, min(self.n_copies, -(-self.smallest // n_rows)))
 
     def last(self):
         """Begin at the end.
@@ -92,7 +100,11 @@ class Schedule(NamedTuple):
             return stage
         if stage.n_rows < self.n_rows:
             n_rows = 4 * stage.n_rows
-            return Stage(n_rows if 2 * n_rows <= self.n_rows else self.n_rows, 1)
+            return self._stage(n_rows if 2 * n_rows <= self.n_rows else self.n_rows, 1)
         if stage.n_copies < self.n_copies:
             return Stage(self.n_rows, min(2 * stage.n_copies, self.n_copies))
         return None
+
+    def _stage(self, n_rows, n_copies):
+        n_runs = _RUNS_ON_PART if n_rows < self.n_rows else 1
+        return Stage(n_rows, n_copies, n_runs)

@@ -1,8 +1,9 @@
 """Staged minimisation by SciPy's L-BFGS.
 
 A line search needs a deterministic objective, so the noise is frozen within a stage; a
-fresh draw in the next stage keeps the model from fitting any one of them. Each stage
-starts where the last one ended, with a change of variables estimated there.
+fresh draw in the next stage keeps the model from fitting any one of them. A stage is
+one run of L-BFGS or some; each run starts where the last one ended, with a change of
+variables estimated there.
 """
 
 from typing import NamedTuple
@@ -20,9 +21,10 @@ __all__ = [
     "train",
 ]
 
-_STAGE_ITER = 30
+_RUN_ITER = 30
 _MEMORY = 20  # pairs of vectors that L-BFGS keeps
-_ABNORMAL = 2  # L-BFGS-B status: the line search found no acceptable step
+# status of L-BFGS-B: the line search found no acceptable step; a callback stopped it
+_ABNORMAL, _REQUESTED = 2, 99
 
 
 class TrainingResult(NamedTuple):
@@ -242,21 +244,24 @@ def train(
         return monitor.end_iteration(parameters, loss)
 
     while stage is not None and len(losses) < max_iter and not stopped:
-        n_iter = min(_STAGE_ITER, max_iter - len(losses))
-        monitor.begin_stage(stage, n_iter)
+        most = min(len(losses) + stage.n_runs * _RUN_ITER, max_iter)
+        monitor.begin_stage(stage, most - len(losses))
         risk = draw_risk(len(stage_ends), stage)
-        parameters, status = minimise_stage(
-            risk,
-            parameters,
-            scaling(parameters, risk),
-            n_iter,
-            scale=scale,
-            learn_gains=learn_gains,
-            end_iteration=end_iteration,
-        )
+        for _ in range(stage.n_runs):
+            if len(losses) == most or status == _REQUESTED:
+                break
+            parameters, status = minimise_stage(
+                risk,
+                parameters,
+                scaling(parameters, risk),
+                min(_RUN_ITER, most - len(losses)),
+                scale=scale,
+                learn_gains=learn_gains,
+                end_iteration=end_iteration,
+            )
         stage_ends.append(len(losses))
         validation.append(validation_risk(parameters))
-        stopped = monitor.end_stage(parameters, validation[-1]) or status == 99
+        stopped = monitor.end_stage(parameters, validation[-1]) or status == _REQUESTED
         gain = validation[-2] - validation[-1]
         stage = next_stage(stage, gain > tol * _reducible(validation[-1], idle_loss))
     message = ""

@@ -51,7 +51,7 @@ def prepared(monkeypatch):
 def test_only_large_memory_maps_stay_on_disk(mapped, prepared):
     rows = two_clusters(N)
     for X in [mapped(rows), mapped(rows)[::2], mapped(rows)[:100], rows]:
-        matcher(max_iter=200).fit(X)
+        matcher(max_iter=1000).fit(X)
     names = ["map_rows", "prepare_rows", "prepare_rows", "prepare_rows"]
     assert prepared[0] == names[0]
     assert prepared[2:] == names[2:]

@@ -76,6 +76,13 @@ def test_training_begins_with_hardly_more_than_the_smallest_sample(plan):
 
 @many_times
 @given(SCHEDULES)
+def test_only_a_stage_on_part_of_the_rows_has_several_runs(plan):
+    for stage in walk(plan, iter([])):
+        assert (stage.n_runs > 1) == (stage.n_rows < plan.n_rows)
+
+
+@many_times
+@given(SCHEDULES)
 def test_what_improves_goes_on(plan):
     for stage in walk(plan, iter([])):
         assert plan.after(stage, improved=True) == stage
@@ -106,12 +113,13 @@ def test_fit_follows_its_schedule():
     result = fit_energy_model(rows, options, 0, monitor=monitor)
     first = monitor.stages[0]
     assert 4 * (4 * 3) <= size(first) < 20_000  # parameters, four times
-    expected = [(n, 1) for n in (1250, 5000, 20_000)] + [(20_000, 2), (20_000, 4)]
+    expected = [(1250, 1, 3), (5000, 1, 3)]
+    expected += [(20_000, n_copies, 1) for n_copies in (1, 2, 4)]
     assert monitor.stages == expected
     assert len(result.stage_ends) == 5
     monitor = Stages()
     fit_energy_model(rows, options, 0, start=result.parameters, monitor=monitor)
-    np.testing.assert_array_equal(np.unique(monitor.stages, axis=0), [(20_000, 4)])
+    np.testing.assert_array_equal(np.unique(monitor.stages, axis=0), [(20_000, 4, 1)])
 
 
 def test_no_sample_is_smaller_than_the_model_needs():

@@ -112,6 +112,68 @@ def test_no_stage_may_take_all_iterations():
     assert all(event[1] <= 1000 for event in monitor.events if event[0] == "begin")
 
 
+def run_one_stage(n_runs, monitor, max_iter=10_000):
+    """Train on one draw; return what was drawn, and where variables were changed."""
+    drawn, changed = [], []
+
+    def draw_risk(index, stage):
+        drawn.append(Quadratic(index))
+        return drawn[-1]
+
+    def scaling(parameters, risk):
+        assert risk is drawn[-1]
+        changed.append(parameters)
+        return random_change(len(changed))
+
+    result = train(
+        START,
+        Stage(10, 1, n_runs),
+        lambda stage, improved: None,
+        draw_risk,
+        scaling,
+        validation_risk=lambda parameters: 1.0,
+        scale=1.0,
+        idle_loss=np.inf,
+        max_iter=max_iter,
+        tol=0.0,
+        learn_gains=True,
+        monitor=monitor,
+    )
+    return result, drawn, changed
+
+
+def test_runs_of_a_stage_share_a_draw_but_no_change_of_variables():
+    monitor = Recorder()
+    result, drawn, changed = run_one_stage(3, monitor)
+    assert len(drawn) == 1
+    assert len(changed) == 3
+    # each goes on where the one before has ended
+    values = [drawn[0](parameters)[0] for parameters in changed]
+    assert values[0] > values[1] >= values[2] >= drawn[0](result.parameters)[0]
+    assert monitor.stages == [Stage(10, 1, 3)]
+    assert len(result.validation_curve) == len(result.stage_ends) == 1
+    # the stage's bound is that of its runs
+    single = Recorder()
+    run_one_stage(1, single)
+    assert monitor.events[0] == ("begin", 3 * single.events[0][1])
+
+
+def test_a_stop_is_not_followed_by_another_run():
+    class StopAtOnce(Recorder):
+        def end_iteration(self, parameters, loss):
+            super().end_iteration(parameters, loss)
+            return True
+
+    result, _, changed = run_one_stage(3, StopAtOnce())
+    assert len(changed) == len(result.loss_curve) == 1
+
+
+def test_runs_do_not_exceed_the_number_of_iterations():
+    result, _, changed = run_one_stage(3, None, max_iter=2)
+    assert len(result.loss_curve) == 2
+    assert len(changed) == 1
+
+
 @pytest.mark.parametrize("max_iter", [1, 7, 31, 45])
 def test_number_of_iterations_is_respected_exactly(max_iter):
     monitor = Recorder()
