@@ -79,7 +79,7 @@ class Schedule(NamedTuple):
         Stage
             All rows, and all copies: the only stage of a warm start.
         """
-        return Stage(self.n_rows, self.n_copies)
+        return self._stage(self.n_rows, self.n_copies)
 
     def after(self, stage, improved):
         """Go on from a stage.
@@ -102,7 +102,7 @@ class Schedule(NamedTuple):
             n_rows = 4 * stage.n_rows
             return self._stage(n_rows if 2 * n_rows <= self.n_rows else self.n_rows, 1)
         if stage.n_copies < self.n_copies:
-            return Stage(self.n_rows, min(2 * stage.n_copies, self.n_copies))
+            return self._stage(self.n_rows, min(2 * stage.n_copies, self.n_copies))
         return None
 
     def _stage(self, n_rows, n_copies):

@@ -17,7 +17,7 @@ from skdsm.exceptions import NonFiniteError
 __all__ = [
     "Monitor",
     "TrainingResult",
-    "minimise_stage",
+    "minimise_run",
     "train",
 ]
 
@@ -100,7 +100,7 @@ class Monitor:
         return False
 
 
-def minimise_stage(
+def minimise_run(
     risk, start, variables, max_iter, *, scale=1.0, learn_gains=False, end_iteration
 ):
     """Run L-BFGS on one frozen objective, in the given variables.
@@ -244,17 +244,19 @@ def train(
         return monitor.end_iteration(parameters, loss)
 
     while stage is not None and len(losses) < max_iter and not stopped:
-        most = min(len(losses) + stage.n_runs * _RUN_ITER, max_iter)
-        monitor.begin_stage(stage, most - len(losses))
+        monitor.begin_stage(
+            stage, min(stage.n_runs * _RUN_ITER, max_iter - len(losses))
+        )
         risk = draw_risk(len(stage_ends), stage)
         for _ in range(stage.n_runs):
-            if len(losses) == most or status == _REQUESTED:
+            n_iter = min(_RUN_ITER, max_iter - len(losses))
+            if n_iter == 0 or status == _REQUESTED:
                 break
-            parameters, status = minimise_stage(
+            parameters, status = minimise_run(
                 risk,
                 parameters,
                 scaling(parameters, risk),
-                min(_RUN_ITER, most - len(losses)),
+                n_iter,
                 scale=scale,
                 learn_gains=learn_gains,
                 end_iteration=end_iteration,

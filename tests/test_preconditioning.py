@@ -17,7 +17,7 @@ from skdsm.exceptions import NonFiniteError
 from skdsm.initialization import data_dependent_start, linear_denoiser
 from skdsm.objectives import residual_loss
 from skdsm.preconditioning import ChangeOfVariables, curvature_scaling
-from skdsm.training import minimise_stage
+from skdsm.training import minimise_run
 
 RNG = np.random.default_rng(0)
 X_NOISY = 1.5 * RNG.standard_normal((40, 3))
@@ -189,7 +189,7 @@ def test_optimiser_needs_half_of_the_iterations():
         def risk(parameters, X_noisy=X_noisy, X=X, share=share):
             return residual_loss(parameters, X_noisy, X, sample_weight=share)
 
-        run = partial(minimise_stage, risk, start, scale=scale)
+        run = partial(minimise_run, risk, start, scale=scale)
         ends = [
             run(variables, n_iter, end_iteration=lambda *_: False)[0]
             for variables, n_iter in [(change, 30), (identity(m, d), 60)]

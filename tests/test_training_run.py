@@ -1,4 +1,4 @@
-"""One stage of L-BFGS on a frozen objective."""
+"""One run of L-BFGS on a frozen objective."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from random_models import random_parameters
 
 from skdsm.energy import Parameters
 from skdsm.exceptions import NonFiniteError
-from skdsm.training import minimise_stage
+from skdsm.training import minimise_run
 
 
 def go_on(parameters, loss):
@@ -17,7 +17,7 @@ def go_on(parameters, loss):
 @pytest.mark.parametrize("change", CHANGES)
 def test_stage_finds_the_minimum_of_a_convex_risk(change):
     risk = Quadratic(1)
-    parameters, status = minimise_stage(
+    parameters, status = minimise_run(
         risk, START, change, 1000, learn_gains=True, end_iteration=go_on
     )
     assert status == 0
@@ -28,7 +28,7 @@ def test_stage_finds_the_minimum_of_a_convex_risk(change):
 @pytest.mark.parametrize("change", CHANGES)
 def test_stage_finds_the_minimum_under_fixed_gains(change):
     risk = Quadratic(2)
-    parameters, status = minimise_stage(
+    parameters, status = minimise_run(
         risk, START, change, 1000, learn_gains=False, end_iteration=go_on
     )
     assert status == 0
@@ -46,7 +46,7 @@ def test_fixed_gains_keep_their_bits(gains, seed):
     def end_iteration(parameters, loss):
         seen.append(parameters.gains)
 
-    parameters, _ = minimise_stage(
+    parameters, _ = minimise_run(
         Quadratic(3), start, random_change(seed), 5, end_iteration=end_iteration
     )
     for each in (parameters.gains, *seen):
@@ -62,7 +62,7 @@ def test_scale_of_the_risk_does_not_matter_if_it_is_told():
             value, gradient = quadratic(parameters)
             return factor * value, Parameters(*(factor * block for block in gradient))
 
-        parameters, status = minimise_stage(
+        parameters, status = minimise_run(
             risk, START, CHANGES[1], 500, scale=factor, end_iteration=go_on
         )
         ends.append((status, quadratic.calls, *parameters.pack()))
@@ -78,7 +78,7 @@ def test_end_iteration_sees_the_loss_of_the_parameters_it_is_given():
         seen.append((parameters, parameters.pack().copy(), loss))
         return False
 
-    end, _ = minimise_stage(
+    end, _ = minimise_run(
         risk,
         START,
         CHANGES[2],
@@ -105,7 +105,7 @@ def test_stage_stops_when_told():
         last.append(parameters.pack())
         return len(losses) == 4
 
-    end, status = minimise_stage(
+    end, status = minimise_run(
         Quadratic(6),
         START,
         IDENTITY,
@@ -120,7 +120,7 @@ def test_stage_stops_when_told():
 
 def test_stage_stops_at_the_maximum_number_of_iterations():
     losses = []
-    _, status = minimise_stage(
+    _, status = minimise_run(
         Quadratic(7),
         START,
         IDENTITY,
@@ -133,7 +133,7 @@ def test_stage_stops_at_the_maximum_number_of_iterations():
 
 def test_start_is_left_alone():
     before = START.pack().copy()
-    end, _ = minimise_stage(Quadratic(8), START, IDENTITY, 5, end_iteration=go_on)
+    end, _ = minimise_run(Quadratic(8), START, IDENTITY, 5, end_iteration=go_on)
     np.testing.assert_array_equal(START.pack(), before)
     assert not any(np.shares_memory(*pair) for pair in zip(START, end, strict=True))
 
@@ -154,7 +154,7 @@ def test_number_that_is_not_finite_is_an_error(bad, where, call):
         return value, gradient
 
     with pytest.raises(NonFiniteError, match="not finite.*rescale X"):
-        minimise_stage(failing_risk, START, CHANGES[1], 50, end_iteration=go_on)
+        minimise_run(failing_risk, START, CHANGES[1], 50, end_iteration=go_on)
     assert risk.calls == call
 
 
@@ -164,4 +164,4 @@ def test_overflow_inside_the_risk_is_that_error_and_no_warning():
         return value * np.square(np.float64(1e200)), gradient
 
     with np.errstate(over="warn"), pytest.raises(NonFiniteError):
-        minimise_stage(overflowing_risk, START, IDENTITY, 50, end_iteration=go_on)
+        minimise_run(overflowing_risk, START, IDENTITY, 50, end_iteration=go_on)
