@@ -40,7 +40,7 @@ VARIANTS = {
     "runs of 15": ({}, {"skdsm.training._RUN_ITER": 15}),
     "runs of 60": ({}, {"skdsm.training._RUN_ITER": 60}),
     "one run a draw": ({}, {"skdsm.schedule._RUNS_ON_PART": 1}),
-    "five runs a draw": ({}, {"skdsm.schedule._RUNS_ON_PART": 5}),
+    "three runs a draw": ({}, {"skdsm.schedule._RUNS_ON_PART": 3}),
     "memory 10": ({}, {"skdsm.training._MEMORY": 10}),
     "memory 40": ({}, {"skdsm.training._MEMORY": 40}),
     "ridge 1e-2": ({}, {"skdsm.preconditioning._RIDGE": 1e-2}),

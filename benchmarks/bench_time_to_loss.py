@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 from clock import Clock, Points, denoising_loss
-from common import DATA_SETS, describe_machine, standardise
+from common import DATA_SETS, describe_machine, load_folder, standardise
 from scipy.optimize import minimize
 
 from skdsm import DenoisingScoreMatcher
@@ -27,6 +27,15 @@ try:
     import torch
 except ImportError:
     torch = None
+
+
+def data_sets(folder):
+    """Yield the name of each data set and a function of a generator that makes it."""
+    yield from DATA_SETS.items()
+    for name, X, _ in load_folder(folder) if folder else ():
+        n, d = X.shape
+        if n >= 20_000 and d >= 10:
+            yield f"{name} {n:,} x {d}", lambda rng, X=X: rng.permutation(X)
 
 
 def skdsm_run(X, held_out_loss, args):
@@ -216,6 +225,9 @@ def mlp_run(X, held_out_rows, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "folder", nargs="?", help="of NAME.npz files; those of 20,000 x 10 or more"
+    )
     parser.add_argument("--data", nargs="*", help="names begin with; default all")
     parser.add_argument("--n-components", type=int, default=128)
     parser.add_argument("--sigma", type=float, default=0.5)
@@ -241,7 +253,7 @@ def main():
         return not args.only or name in args.only
 
     all_runs = {}
-    for data_name, make in DATA_SETS.items():
+    for data_name, make in data_sets(args.folder):
         if args.data and not any(data_name.startswith(name) for name in args.data):
             continue
         X = standardise(make(np.random.default_rng(0)))

@@ -14,8 +14,8 @@ from typing import NamedTuple
 __all__ = ["Schedule", "Stage"]
 
 # a sample of few rows is partly learned by heart, and under fresh noise much of a run
-# goes into forgetting: slow directions need more runs on the same draw
-_RUNS_ON_PART = 3
+# goes into forgetting: slow directions need a second run on the same draw
+_RUNS_ON_PART = 2
 
 
 class Stage(NamedTuple):
@@ -42,7 +42,7 @@ class Schedule(NamedTuple):
     A stage that has brought much is followed by one like it under fresh noise; one that
     has brought little, by a larger one. First the rows grow, by factors of four, then
     the corrupted copies of each, by factors of two; then training ends. A stage on part
-    of the rows is three runs of L-BFGS, one on all rows is one.
+    of the rows is two runs of L-BFGS on the same noise, one on all rows is one run.
 
     Attributes
     ----------

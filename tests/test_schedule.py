@@ -113,7 +113,7 @@ def test_fit_follows_its_schedule():
     result = fit_energy_model(rows, options, 0, monitor=monitor)
     first = monitor.stages[0]
     assert 4 * (4 * 3) <= size(first) < 20_000  # parameters, four times
-    expected = [(1250, 1, 3), (5000, 1, 3)]
+    expected = [(1250, 1, 2), (5000, 1, 2)]
     expected += [(20_000, n_copies, 1) for n_copies in (1, 2, 4)]
     assert monitor.stages == expected
     assert len(result.stage_ends) == 5
