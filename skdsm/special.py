@@ -8,9 +8,10 @@ import numpy as np
 
 __all__ = ["logistic", "softplus", "softplus_sum", "tanh"]
 
-# Numbers in [1, 2] that are multiplied before one logarithm is taken of them all: the
-# product of so many neither overflows nor loses a digit that the sum would keep.
-_FACTORS = 16
+# Terms of a sum over units that are put together before they are added up in double
+# precision. Of so many numbers in [1, 2], whose logarithm is taken once, the product
+# neither overflows nor loses a digit that the sum of logarithms would keep.
+_GROUP = 16
 
 
 def _has_wide_tanh():
@@ -136,27 +137,29 @@ def softplus_sum(U, weight=None):
     """
     terms = _decay(U)
     terms += 1
-    positive = np.maximum(U, 0)
+    # a row of zeros, as NumPy has no vector code for an array and a scalar
+    positive = np.maximum(U, np.zeros(U.shape[1:], U.dtype))
     if weight is None:
-        terms = _products(terms)
+        terms, positive = _folded(np.multiply, terms), _folded(np.add, positive)
         np.log(terms, out=terms)
-        return positive.sum(axis=0, dtype=np.float64) + terms.sum(0, dtype=np.float64)
+        terms += positive
+        return terms.sum(axis=0, dtype=np.float64)
     np.log(terms, out=terms)
     terms += positive
     # a few at a time: no copy of them all in double precision
     weight = weight.astype(U.dtype, copy=False)
     total = np.zeros(U.shape[1])
-    for start in range(0, len(U), _FACTORS):
-        few = slice(start, start + _FACTORS)
+    for start in range(0, len(U), _GROUP):
+        few = slice(start, start + _GROUP)
         total += weight[few] @ terms[few]
     return total
 
 
-def _products(factors):
-    """Multiply the rows of an array by each other, in place; return the products."""
-    m = len(factors)
-    for _ in range(_FACTORS.bit_length() - 1):
+def _folded(ufunc, rows):
+    """Combine each `_GROUP` rows of an array into one, in place; return these."""
+    m = len(rows)
+    for _ in range(_GROUP.bit_length() - 1):
         half = (m + 1) // 2
-        factors[: m - half] *= factors[half:m]
+        ufunc(rows[: m - half], rows[half:m], out=rows[: m - half])
         m = half
-    return factors[:m]
+    return rows[:m]
