@@ -48,7 +48,11 @@ def fit(args):
     warnings.simplefilter("ignore", ConvergenceWarning)
     X = np.load(args.path, mmap_mode="r")
     model = DenoisingScoreMatcher(
-        args.components, max_iter=args.max_iter, n_jobs=args.n_jobs, random_state=0
+        args.components,
+        max_iter=args.max_iter,
+        n_jobs=args.n_jobs,
+        warm_start=args.all_rows,
+        random_state=0,
     )
     model.fit(np.array(X[:2000]))  # imports, pools and caches are not the fit's
     before = peak = anonymous_bytes()
@@ -77,6 +81,9 @@ def main():
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--max-iter", type=int, default=150)
     parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument(
+        "--all-rows", action="store_true", help="each iteration reads all (warm start)"
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw time and memory")
     parser.add_argument("--path", help=argparse.SUPPRESS)
     args = parser.parse_args()
