@@ -159,12 +159,7 @@ def test_runs_of_a_stage_share_a_draw_but_no_change_of_variables():
 
 
 def test_a_stop_is_not_followed_by_another_run():
-    class StopAtOnce(Recorder):
-        def end_iteration(self, parameters, loss):
-            super().end_iteration(parameters, loss)
-            return True
-
-    result, _, changed = run_one_stage(3, StopAtOnce())
+    result, _, changed = run_one_stage(3, Recorder(stop_at_iteration=1))
     assert len(changed) == len(result.loss_curve) == 1
 
 

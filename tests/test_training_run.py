@@ -14,24 +14,26 @@ def go_on(parameters, loss):
     return False
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_stage_finds_the_minimum_of_a_convex_risk(change):
-    risk = Quadratic(1)
+def converged(risk, change, learn_gains):
     parameters, status = minimise_run(
-        risk, START, change, 1000, learn_gains=True, end_iteration=go_on
+        risk, START, change, 1000, learn_gains=learn_gains, end_iteration=go_on
     )
     assert status == 0
+    return parameters
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_run_finds_the_minimum_of_a_convex_risk(change):
+    risk = Quadratic(1)
+    parameters = converged(risk, change, learn_gains=True)
     assert risk(parameters)[0] == pytest.approx(-1, abs=1e-7)
     np.testing.assert_allclose(parameters.pack(), risk.minimum, atol=2e-3)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_stage_finds_the_minimum_under_fixed_gains(change):
+def test_run_finds_the_minimum_under_fixed_gains(change):
     risk = Quadratic(2)
-    parameters, status = minimise_run(
-        risk, START, change, 1000, learn_gains=False, end_iteration=go_on
-    )
-    assert status == 0
+    parameters = converged(risk, change, learn_gains=False)
     gradient = risk(parameters)[1].pack()
     np.testing.assert_allclose(gradient[:-M], 0, atol=2e-3)
     assert np.abs(gradient[-M:]).max() > 0.1  # the gains were not free
@@ -97,7 +99,7 @@ def test_end_iteration_sees_the_loss_of_the_parameters_it_is_given():
     np.testing.assert_array_equal(end.pack(), seen[-1][1])
 
 
-def test_stage_stops_when_told():
+def test_run_stops_when_told():
     losses, last = [], []
 
     def end_iteration(parameters, loss):
@@ -118,7 +120,7 @@ def test_stage_stops_when_told():
     np.testing.assert_array_equal(end.pack(), last[-1])
 
 
-def test_stage_stops_at_the_maximum_number_of_iterations():
+def test_run_stops_at_the_maximum_number_of_iterations():
     losses = []
     _, status = minimise_run(
         Quadratic(7),
