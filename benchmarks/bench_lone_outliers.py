@@ -24,14 +24,16 @@ CASES = [
     (2000, 3, 2, 8.0),
 ]
 LEVELS = (0.5, (0.5, 1.0), (0.5, 1.2), (0.5, 1.5), (0.05, 1.0), (0.05, 3.0))
-# noise of one level and of ranges, both kinds of gains, few units
+# noise of one level and of ranges, both kinds of gains, few units; without matching
+KINDS = {
+    "128 units, unit": {"gains": "unit"},
+    "128 units, unmatched": {"energy_matching": 0.0},
+    "128 units": {},
+    "32 units": {"n_components": 32},
+}
 MATCHERS = {
-    f"{m} units, {gains}, sigma={sigma}": {
-        "n_components": m,
-        "gains": gains,
-        "sigma": sigma,
-    }
-    for m, gains in ((128, "unit"), (128, "learned"), (32, "learned"))
+    f"{kind}, sigma={sigma}": {**parameters, "sigma": sigma}
+    for kind, parameters in KINDS.items()
     for sigma in LEVELS
 }
 OTHERS = ["recipe", "IForest", "kNN", "KDE"]

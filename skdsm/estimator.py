@@ -45,7 +45,13 @@ from skdsm._validation import (
 )
 from skdsm.energy import EnergyModel
 from skdsm.exceptions import VersionMismatchWarning
-from skdsm.fitting import Parts, Settings, energy_scale, fit_energy_model
+from skdsm.fitting import (
+    Parts,
+    Settings,
+    energy_scale,
+    final_parameters,
+    fit_energy_model,
+)
 from skdsm.rows import row_blocks
 from skdsm.threads import block_map
 
@@ -92,7 +98,7 @@ class DenoisingScoreMatcher(
     n_components : int, default=128
         Number of hidden units.
 
-    sigma : float or pair of float, default=(0.5, 1.2)
+    sigma : float or pair of float, default=(0.5, 1.0)
         Noise level, which is the bandwidth of the Parzen estimate, in the units of X.
         With a pair (low, high), each corrupted row draws its level log-uniformly
         between the two; then `sigma_` is found in closed form. The paper has a single
@@ -116,6 +122,13 @@ class DenoisingScoreMatcher(
     alpha : float, default=0.0
         Strength of the L2 penalty: ``alpha / 2`` times the sum of the squares of
         `components_` is added to the loss.
+
+    energy_matching : float, default=0.05
+        Weight of energy matching, with which a fit of learned gains ends: score
+        matching sees the slopes of the energy and hardly its levels, so the gains are
+        moved to where the energy agrees with the Parzen log-density of up to 2,048
+        training rows, each of them left out where it is compared itself. Zero leaves
+        this step out.
 
     max_iter : int, default=1000
         Maximum number of L-BFGS iterations, over all stages.
@@ -150,7 +163,8 @@ class DenoisingScoreMatcher(
         training scores, ``q1 - 1.5 (q3 - q1)``.
 
     warm_start : bool, default=False
-        Whether to start from the parameters of the previous fit.
+        Whether to start from the parameters of the previous fit, with the gains that
+        energy matching gave them.
 
     n_jobs : int, default=None
         Number of threads over blocks of rows, in fitting and scoring; None means 1,
@@ -208,9 +222,10 @@ class DenoisingScoreMatcher(
         X. `sample` warns if what it draws lies far outside.
 
     loss_ : float
-        Final loss: mean over corrupted rows of half the squared distance between the
-        reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty,
-        on the validation draw; in squared units of X.
+        Loss at the end of training, before energy matching: mean over corrupted rows of
+        half the squared distance between the reconstruction and the clean row
+        (:math:`\\sigma^4 J_{DSM}`), plus the penalty, on the validation draw; in
+        squared units of X.
 
     loss_curve_ : list of float, of length `n_iter_`
         Loss after each iteration, on the noise of its stage.
@@ -295,6 +310,7 @@ class DenoisingScoreMatcher(
         "objective": [StrOptions({"dsm", "ism"})],
         "n_corruptions": [COUNT],
         "alpha": [NON_NEGATIVE],
+        "energy_matching": [NON_NEGATIVE],
         "max_iter": [COUNT],
         "tol": [NON_NEGATIVE],
         "ranking": [StrOptions({"energy", "score_norm", "combined"})],
@@ -311,11 +327,12 @@ class DenoisingScoreMatcher(
         self,
         n_components: int = 128,
         *,
-        sigma: float | tuple[float, float] | list[float] = (0.5, 1.2),
+        sigma: float | tuple[float, float] | list[float] = (0.5, 1.0),
         gains: Literal["learned", "unit"] = "learned",
         objective: Literal["dsm", "ism"] = "dsm",
         n_corruptions: int = 4,
         alpha: float = 0.0,
+        energy_matching: float = 0.05,
         max_iter: int = 1000,
         tol: float = 3e-3,
         ranking: Literal["energy", "score_norm", "combined"] = "energy",
@@ -333,6 +350,7 @@ class DenoisingScoreMatcher(
         self.objective = objective
         self.n_corruptions = n_corruptions
         self.alpha = alpha
+        self.energy_matching = energy_matching
         self.max_iter = max_iter
         self.tol = tol
         self.ranking = ranking
@@ -402,6 +420,7 @@ class DenoisingScoreMatcher(
             alpha=float(self.alpha),
             max_iter=int(self.max_iter),
             tol=float(self.tol),
+            energy_matching=float(self.energy_matching),
         )
         context = self._init_callback_context(max_subtasks=None)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -416,7 +435,8 @@ class DenoisingScoreMatcher(
                     self._attributes,
                     X=X,
                     rows=rows,
-                    levels=levels,
+                    settings=settings,
+                    seed=seed,
                     all_rows=all_rows,
                     map=map,
                 )
@@ -470,8 +490,10 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, parameters, *, X, rows, levels, all_rows, map):
-        """Fitted attributes that follow from parameters in the frame of the rows."""
+    def _attributes(self, parameters, *, X, rows, settings, seed, all_rows, map):
+        """Fitted attributes that follow from what training came to."""
+        levels = settings.levels
+        parameters = final_parameters(parameters, rows, settings, seed)
         sigma = energy_scale(parameters, rows, levels)
         parameters = parameters.translate(rows.mean)
         sample = rows.representative()

@@ -6,6 +6,7 @@ import numpy as np
 
 from skdsm.corruption import NoiseLevels
 from skdsm.energy import EnergyModel
+from skdsm.energy_matching import match_energy
 from skdsm.initialization import data_dependent_start, linear_denoiser
 from skdsm.preconditioning import curvature_scaling
 from skdsm.risk import EmpiricalRisk
@@ -16,6 +17,7 @@ __all__ = [
     "Parts",
     "Settings",
     "energy_scale",
+    "final_parameters",
     "fit_energy_model",
 ]
 
@@ -25,7 +27,8 @@ _FEWEST_ROWS = 1024  # corrupted rows of a stage
 # a sample of fewer rows than parameters teaches the model its own noise
 _ROWS_A_PARAMETER = 1
 _SCALING_ROWS = 4  # corrupted rows a hidden unit, to estimate the curvature from
-_START, _VALIDATION, _STAGE = range(3)  # what a stream of random numbers is used for
+# what a stream of random numbers is used for
+_START, _VALIDATION, _STAGE, _MATCHING = range(4)
 
 
 class Settings(NamedTuple):
@@ -49,6 +52,9 @@ class Settings(NamedTuple):
         L-BFGS iterations in all.
     tol : float
         Relative improvement of the validation loss below which a stage has failed.
+    energy_matching : float, default=0.0
+        Weight of the energies in the last step, which is done if gains are learned;
+        zero leaves the step out.
     """
 
     n_components: int
@@ -59,6 +65,7 @@ class Settings(NamedTuple):
     alpha: float
     max_iter: int
     tol: float
+    energy_matching: float = 0.0
 
 
 class Parts(NamedTuple):
@@ -114,10 +121,35 @@ def energy_scale(parameters, rows, levels):
     return float(np.clip(precision, levels.high**-2.0, levels.low**-2.0) ** -0.5)
 
 
+def final_parameters(parameters, rows, settings, seed):
+    """Take the last step of a fit, `match_energy`, if it is asked for.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        What training came to, in the frame of the rows.
+    rows : TrainingRows
+        Clean rows.
+    settings : Settings
+        What is fitted: unit gains stay as they are.
+    seed : int
+        Determines the noise.
+
+    Returns
+    -------
+    Parameters
+        The parameters of the fitted model, in the same frame.
+    """
+    if not (settings.learn_gains and settings.energy_matching):
+        return parameters
+    strength, key = settings.energy_matching, (seed, _MATCHING)
+    return match_energy(parameters, rows, settings.levels, strength, key)
+
+
 def fit_energy_model(
     rows, settings, seed, *, start=None, monitor=None, map=map, parts=None
 ):
-    """Fit the parameters of the energy model.
+    """Train the parameters of the energy model, but for the last step.
 
     Parameters
     ----------

@@ -13,7 +13,13 @@ import numpy as np
 
 from skdsm.rows import centre_rows
 
-__all__ = ["ROUNDING", "Landmarks", "choose_landmarks"]
+__all__ = [
+    "ROUNDING",
+    "Landmarks",
+    "choose_landmarks",
+    "merged_rows",
+    "weight_without_one",
+]
 
 ROUNDING = 16  # units of rounding: a squared distance of so many is zero
 
@@ -127,8 +133,50 @@ class Landmarks:  # numpydoc ignore=PR02
 
     @cached_property
     def _weight_without_one(self):
-        one = np.median(self.weight)
-        return np.where(self.weight < 1.5 * one, 0.0, self.weight - one)
+        return weight_without_one(self.weight)
+
+
+def weight_without_one(weight):
+    """Return the weights that are left once a row has been taken away.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (k,), float64
+        Positive weights of distinct rows.
+
+    Returns
+    -------
+    ndarray of shape (k,), float64
+        Weights less the median of them, which is one row's; zero where about as much
+        was all.
+    """
+    one = np.median(weight)
+    return np.where(weight < 1.5 * one, 0.0, weight - one)
+
+
+def merged_rows(rows, n_rows):
+    """Take the first distinct rows, each once and with all of its weight.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        In random order; equal ones side by side.
+    n_rows : int
+        How many distinct ones, if there are that many.
+
+    Returns
+    -------
+    X : ndarray of shape (k, d)
+        Centred rows, in the type of the rows given.
+    weight : ndarray of shape (k,), float64
+        Their weights.
+    """
+    X = rows.X
+    weight = np.ones(len(X)) if rows.weight is None else rows.weight
+    starts = np.concatenate([[True], (X[1:] != X[:-1]).any(axis=1)])
+    first = np.flatnonzero(starts)[: n_rows + 1]
+    weight = np.add.reduceat(weight, first)[:n_rows]
+    return X[first[:n_rows]], weight
 
 
 def choose_landmarks(rows, n_landmarks, bandwidth):
@@ -148,11 +196,6 @@ def choose_landmarks(rows, n_landmarks, bandwidth):
     Landmarks
         The rows, as they were given up to rounding.
     """
-    X = rows.X
-    weight = np.ones(len(X)) if rows.weight is None else rows.weight
-    first = np.flatnonzero(np.concatenate([[True], (X[1:] != X[:-1]).any(axis=1)]))[
-        : n_landmarks + 1
-    ]
-    weight = np.add.reduceat(weight, first)[:n_landmarks]
-    kept = X[first[:n_landmarks]]
-    return Landmarks((kept + rows.mean).astype(X.dtype), weight, bandwidth, rows.mean)
+    kept, weight = merged_rows(rows, n_landmarks)
+    kept = (kept + rows.mean).astype(kept.dtype)
+    return Landmarks(kept, weight, bandwidth, rows.mean)

@@ -207,7 +207,9 @@ def test_queries_are_lazy_and_right(matcher, query, dtype):
     assert result.chunks[0] == rows.chunks[0]
     computed = result.compute()
     assert result.dtype == computed.dtype == expected.dtype
-    np.testing.assert_allclose(computed, expected, rtol=1e-5, atol=1e-12)
+    # products of blocks of other lengths round otherwise
+    atol = 1e-12 if dtype == np.float64 else 3e-5
+    np.testing.assert_allclose(computed, expected, rtol=1e-5, atol=atol)
     assert source.count == 4
 
 
