@@ -25,11 +25,11 @@ from skdsm.energy_matching import match_energy
 from skdsm.parzen import parzen_log_density
 from skdsm.training_rows import prepare_rows
 
-STRENGTHS = [None, 0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 1.0]
+STRENGTHS = [0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 1.0]
 
 
 def matched_models(matcher, X, strengths):
-    """A fit without matching, and the same one matched with each weight."""
+    """One fit, matched with each weight; with that of zero it is as it was."""
     levels = NoiseLevels(*map(float, np.broadcast_to(matcher.sigma, 2)))
     rows = prepare_rows(X, None, seed=0)
     fitted = Parameters(
@@ -39,12 +39,9 @@ def matched_models(matcher, X, strengths):
         matcher.gains_,
     )
     for strength in strengths:
-        parameters = fitted
-        if strength is not None:
-            centred = fitted.translate(-rows.mean)
-            parameters = match_energy(centred, rows, levels, strength, (0, 0))
-            parameters = parameters.translate(rows.mean)
-        yield EnergyModel(parameters, matcher.sigma_)
+        centred = fitted.translate(-rows.mean)
+        parameters = match_energy(centred, rows, levels, strength, (0, 0))
+        yield EnergyModel(parameters.translate(rows.mean), matcher.sigma_)
 
 
 def unmatched(X, seed, n_components=128, **parameters):
@@ -110,7 +107,7 @@ def main():
     args = parser.parse_args()
     describe_machine()
     parallel = Parallel(args.jobs)
-    names = ["none" if s is None else f"{s:g}" for s in STRENGTHS]
+    names = [f"{strength:g}" for strength in STRENGTHS]
     print_row("\nenergy_matching".ljust(45), names, "s")
     errors = parallel(delayed(proportion_errors)(seed) for seed in range(12))
     print_row("two clusters: mean error, nats", np.mean(errors, axis=0), ".2f")
