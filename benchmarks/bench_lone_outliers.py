@@ -23,7 +23,7 @@ CASES = [
     (500, 20, 5, 8.0),
     (2000, 3, 2, 8.0),
 ]
-LEVELS = (0.5, (0.5, 1.0), (0.5, 1.2), (0.5, 1.5), (0.05, 1.0), (0.05, 3.0))
+LEVELS = (0.5, (0.5, 1.0), (0.05, 1.0), (0.05, 3.0))
 # noise of one level and of ranges, both kinds of gains, few units; without matching
 KINDS = {
     "128 units, unit": {"gains": "unit"},
