@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.corruption import NoiseLevels, draw_corruption
-from skdsm.energy import EnergyModel, Parameters
+from skdsm.energy import EnergyModel
 from skdsm.energy_matching import match_energy
 from skdsm.parzen import parzen_log_density
 from skdsm.training_rows import prepare_rows
@@ -28,18 +28,15 @@ from skdsm.training_rows import prepare_rows
 STRENGTHS = [0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 1.0]
 
 
-def matched_models(matcher, X, strengths):
+def noise_levels(matcher):
+    return NoiseLevels(*map(float, np.broadcast_to(matcher.sigma, 2)))
+
+
+def matched_models(matcher, X):
     """One fit, matched with each weight; with that of zero it is as it was."""
-    levels = NoiseLevels(*map(float, np.broadcast_to(matcher.sigma, 2)))
-    rows = prepare_rows(X, None, seed=0)
-    fitted = Parameters(
-        matcher.components_,
-        matcher.intercept_hidden_,
-        matcher.intercept_visible_,
-        matcher.gains_,
-    )
-    for strength in strengths:
-        centred = fitted.translate(-rows.mean)
+    levels, rows = noise_levels(matcher), prepare_rows(X, None, seed=0)
+    centred = matcher._model().parameters.translate(-rows.mean)
+    for strength in STRENGTHS:
         parameters = match_energy(centred, rows, levels, strength, (0, 0))
         yield EnergyModel(parameters.translate(rows.mean), matcher.sigma_)
 
@@ -58,7 +55,7 @@ def proportion_errors(seed):
     errors = []
     with threadpool_limits(1):
         matcher = unmatched(X, seed, 16, sigma=0.5)
-        for model in matched_models(matcher, X, STRENGTHS):
+        for model in matched_models(matcher, X):
             few, many = model.energy(np.array([[-3.0], [3.0]]))
             errors.append(abs(few - many - np.log(4)))
     return errors
@@ -66,8 +63,7 @@ def proportion_errors(seed):
 
 def held_out_figures(models, matcher, X, normal, seed):
     """Denoising loss and squared correlation with Parzen's log-density."""
-    levels = NoiseLevels(*map(float, np.broadcast_to(matcher.sigma, 2)))
-    normal = normal[:2000]
+    levels, normal = noise_levels(matcher), normal[:2000]
     noise = draw_corruption(normal.shape, levels, 1, (seed, 9), np.float64).noise[0]
     noisy = normal + noise
     log_density = parzen_log_density(noisy, X, levels.low)
@@ -82,7 +78,7 @@ def evaluate(X, y, protocol, seed, max_rows):
     X_train, X_test = standardised(X, train, test)
     with threadpool_limits(1):
         matcher = unmatched(X_train, seed)
-        models = list(matched_models(matcher, X_train, STRENGTHS))
+        models = list(matched_models(matcher, X_train))
         auc = [roc_auc_score(y[test], model.energy(X_test)) for model in models]
         if protocol != "one-class":
             return {"auc": auc}

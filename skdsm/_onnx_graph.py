@@ -164,7 +164,7 @@ class OnnxEnergyModel:
             nearest = node("ArgMin", distance, axis=1, keepdims=1)
             column = node("Equal", nearest, np.arange(len(weight))[np.newaxis])
             column = node("And", is_landmark, column)
-            rest = landmarks.weight_without_one()
+            rest = landmarks.rest
             with np.errstate(divide="ignore"):
                 farther = -np.log(rest / weight) / rate
             # what is added to zero need not be infinite

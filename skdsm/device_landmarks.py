@@ -32,7 +32,7 @@ class DeviceLandmarks:
         self._eps, self._tiny = float(np.finfo(host).eps), float(np.finfo(host).tiny)
         self._spread = float(landmarks.origin @ landmarks.origin)
         # what a row that is one of them does to it: how much further, how much less
-        rest = landmarks.weight_without_one()
+        rest = landmarks.rest
         with np.errstate(divide="ignore"):
             further = -np.log(rest / landmarks.weight) / self._rate
         self._further = device.put(further, dtype)

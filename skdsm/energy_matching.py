@@ -28,6 +28,7 @@ from scipy.linalg import solve
 from skdsm.corruption import draw_corruption
 from skdsm.exceptions import NonFiniteError
 from skdsm.landmarks import merged_rows, weight_without_one
+from skdsm.rows import row_blocks, squared_distances
 from skdsm.special import logistic, softplus
 
 __all__ = ["held_out_log_density", "match_energy"]
@@ -130,22 +131,18 @@ def held_out_log_density(X_noisy, X, weight, own, bandwidth):
         log_weight, log_rest = np.log(weight), np.log(weight_without_one(weight))
     rate = 0.5 / bandwidth**2
     log_density = np.empty(len(X_noisy))
-    square = np.einsum("ij,ij->i", X, X)
-    for start in range(0, len(X_noisy), _CENTRES):
-        rows = slice(start, start + _CENTRES)
-        Z, source = X_noisy[rows], own[rows]
-        terms = Z @ (2 * X.T)
-        terms -= np.einsum("ij,ij->i", Z, Z)[:, None]
-        terms -= square
-        np.minimum(terms, 0, out=terms)
-        terms *= rate
-        at_own = np.arange(len(Z)), source
-        terms_own = terms[at_own]
+    x = np.einsum("ij,ij->i", X, X)
+    for rows in row_blocks(len(X_noisy), _CENTRES):
+        Z, at_own = X_noisy[rows], (np.arange(len(X_noisy[rows])), own[rows])
+        z = np.einsum("ij,ij->i", Z, Z)
+        terms = squared_distances(Z, z, X, x)
+        terms *= -rate
+        kept = terms[at_own] + log_rest[own[rows]]
         terms += log_weight
-        terms[at_own] = terms_own + log_rest[source]
+        terms[at_own] = kept
         largest = terms.max(axis=1)
         with np.errstate(invalid="ignore"):  # minus infinity, from itself
-            terms -= largest[:, None]
+            terms -= largest[:, np.newaxis]
         total = np.exp(terms, out=terms).sum(axis=1)
         log_density[rows] = np.where(
             np.isfinite(largest), largest + np.log(total), largest

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdsm.rows import centre_rows
+from skdsm.rows import centre_rows, squared_distances
 
 __all__ = [
     "ROUNDING",
@@ -91,7 +91,7 @@ class Landmarks:  # numpydoc ignore=PR02
         if len(self.X) > 1:
             known = np.flatnonzero(is_landmark)
             nearest = distance[known].argmin(axis=1)
-            rest = self.weight_without_one()[nearest]
+            rest = self.rest[nearest]
             total[known] += rest - self.weight[nearest]
             with np.errstate(divide="ignore"):
                 distance[known, nearest] -= np.log(rest / self.weight[nearest]) / rate
@@ -110,29 +110,21 @@ class Landmarks:  # numpydoc ignore=PR02
         frame = self._frame(X.dtype)
         Z = centre_rows(X, self.origin)
         z = np.einsum("ij,ij->i", Z, Z)
-        distance = Z @ frame.rows.T
-        distance *= -2
-        distance += z[:, np.newaxis]
-        distance += frame.square_norm
-        np.maximum(distance, 0, out=distance)
+        distance = squared_distances(Z, z, frame.rows, frame.square_norm)
         eps = np.finfo(X.dtype).eps
         # of sums of squares, and of the coordinates
         limit = ROUNDING * eps * (2 * z + eps * (self.origin @ self.origin))
         return distance, distance.min(axis=1) <= limit
 
-    def weight_without_one(self):
+    @cached_property
+    def rest(self):
         """Return the weights that are left once a row has been taken away.
 
         Returns
         -------
         ndarray of shape (k,), float64
-            Weights less the median of them, which is one row's; zero where about as
-            much was all.
+            See `weight_without_one`.
         """
-        return self._weight_without_one
-
-    @cached_property
-    def _weight_without_one(self):
         return weight_without_one(self.weight)
 
 

@@ -7,7 +7,14 @@ one form before any noise is drawn; the fitted models are then equal bit for bit
 
 import numpy as np
 
-__all__ = ["canonical_rows", "centre_rows", "hash_rows", "row_blocks", "scale_weights"]
+__all__ = [
+    "canonical_rows",
+    "centre_rows",
+    "hash_rows",
+    "row_blocks",
+    "scale_weights",
+    "squared_distances",
+]
 
 
 def row_blocks(n_rows, size):
@@ -52,6 +59,32 @@ def centre_rows(X, origin):
     with np.errstate(over="ignore"):
         np.subtract(X, origin, out=Z, casting="same_kind")
     return np.clip(Z, -limit, limit, out=Z)
+
+
+def squared_distances(X, x, Y, y):
+    """Squared distances between rows near the origin, by one matrix product.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows.
+    x : ndarray of shape (n,)
+        Their squared norms.
+    Y : ndarray of shape (k, d)
+        Other rows.
+    y : ndarray of shape (k,)
+        Their squared norms.
+
+    Returns
+    -------
+    ndarray of shape (n, k)
+        Squared distances, not negative.
+    """
+    distance = X @ Y.T
+    distance *= -2
+    distance += x[:, np.newaxis]
+    distance += y
+    return np.maximum(distance, 0, out=distance)
 
 
 def scale_weights(sample_weight):

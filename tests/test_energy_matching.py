@@ -42,9 +42,8 @@ def log_density_without(x, X, weight, left_out, bandwidth):
 def test_held_out_log_density_is_that_of_the_formula(seed, k, d, bandwidth, most):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((k, d))
-    weight = np.concatenate([np.ones(k), rng.integers(1, most + 1, size=k // 2)])[-k:]
-    # one is one row's weight, whatever else there is
-    weight[np.argsort(weight)[: k // 2 + 1]] = 1.0
+    weight = np.ones(k)  # one row's, as that of more than half of them
+    weight[k // 2 + 1 :] = rng.integers(1, most + 1, size=k - k // 2 - 1)
     own = rng.integers(0, k, size=20)
     X_noisy = X[own] + bandwidth * rng.standard_normal((20, d))
     actual = held_out_log_density(X_noisy, X, weight, own, bandwidth)
