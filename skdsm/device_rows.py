@@ -79,6 +79,23 @@ class DeviceRows(NamedTuple):
         weight = None if self.weight is None else self.weight[rows]
         return self._replace(X=self.X[rows, :], weight=weight, samples={})
 
+    def rounded(self, dtype):
+        """Choose the type of the arithmetic on these rows.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Either float32 or float64, of NumPy.
+
+        Returns
+        -------
+        DeviceRows
+            The rows in that type.
+        """
+        xp = self.device.xp
+        dtype = getattr(xp, np.dtype(dtype).name)
+        return self._replace(X=xp.astype(self.X, dtype, copy=False), samples={})
+
     def sample(self, n_rows):
         """Copy a random sample of single rows to the host.
 

@@ -47,6 +47,7 @@ class DistributedRisk:
                 evaluate_block,
                 settings=settings,
                 mean=rows.mean,
+                dtype=rows.dtype,
                 order_seed=block.seed,
                 n_rows=round(rows.share * block.n_rows),
                 seed=(*seed, index),
@@ -127,7 +128,9 @@ def distributed_risk(rows, settings, seed, map=map):
 # --- Tasks ---
 
 
-def evaluate_block(X, weight, packed, *, settings, mean, order_seed, n_rows, seed):
+def evaluate_block(
+    X, weight, packed, *, settings, mean, dtype, order_seed, n_rows, seed
+):
     """Sum the loss and its gradient over the corrupted rows of a block.
 
     Parameters
@@ -142,6 +145,8 @@ def evaluate_block(X, weight, packed, *, settings, mean, order_seed, n_rows, see
         Noise levels, number of corruptions, objective, penalty.
     mean : ndarray of shape (d,)
         What to subtract from the rows.
+    dtype : dtype
+        Type of the arithmetic.
     order_seed : int
         Of the order of the rows.
     n_rows : int
@@ -154,7 +159,7 @@ def evaluate_block(X, weight, packed, *, settings, mean, order_seed, n_rows, see
     ndarray of shape (2 + m * d + m + d + m,)
         The rows' weight, and that times the mean loss and times its gradient.
     """
-    rows = leave_rows(X, weight, mean, order_seed)
+    rows = leave_rows(X, weight, mean, order_seed).rounded(dtype)
     if n_rows < len(X):
         rows = rows.whole_blocks(n_rows)
     if not len(rows.order):  # weights that are nothing beside those of other blocks

@@ -64,6 +64,8 @@ class DistributedRows(NamedTuple):
         Of samples.
     samples : dict
         Samples by their size and draw: all that the client has seen of the rows.
+    dtype : dtype
+        Type of the arithmetic, to which centred rows are rounded.
     share : float
         Part of each block that is in use.
     """
@@ -73,6 +75,7 @@ class DistributedRows(NamedTuple):
     mean: np.ndarray
     seed: int
     samples: dict
+    dtype: np.dtype
     share: float = 1.0
 
     def head(self, n_rows):
@@ -128,7 +131,7 @@ class DistributedRows(NamedTuple):
         key = n_rows, draw
         if key not in self.samples:
             self.samples[key] = self._gather(n_rows, draw)
-        return self.samples[key]
+        return self.samples[key].rounded(self.dtype)
 
     def representative(self):
         """Take the rows whose scores set the threshold.
@@ -139,6 +142,21 @@ class DistributedRows(NamedTuple):
             A random sample.
         """
         return self.sample(REPRESENTATIVE_ROWS)
+
+    def rounded(self, dtype):
+        """Choose the type of the arithmetic on these rows.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Either float32 or float64.
+
+        Returns
+        -------
+        DistributedRows
+            The same rows, which the workers round in each evaluation.
+        """
+        return self._replace(dtype=np.dtype(dtype))
 
     def _gather(self, n_rows, draw):
         ends = np.cumsum([block.n_candidates for block in self.blocks])
@@ -242,6 +260,7 @@ def distribute_rows(X, sample_weight, seed, *, check, persist):
         mean,
         seed,
         {},
+        X.dtype,
     )
 
 

@@ -269,7 +269,10 @@ class DenoisingScoreMatcher(
 
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
     and drawn anew for the next; the first stages see a growing sample of the rows, and
-    the last ones a growing number of corrupted copies of them.
+    the last ones a growing number of corrupted copies of them. The loss is computed in
+    single precision, unless rows reach further than 4096 times the smallest noise level
+    from their mean; the optimiser, and all that is computed from the fitted model, have
+    the precision of the rows.
 
     References
     ----------

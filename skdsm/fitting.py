@@ -19,6 +19,7 @@ __all__ = [
     "energy_scale",
     "final_parameters",
     "fit_energy_model",
+    "training_precision",
 ]
 
 _VALIDATION_ROWS = 4096
@@ -26,6 +27,10 @@ _START_ROWS = 65536  # rows that the start is computed from
 _FEWEST_ROWS = 1024  # corrupted rows of a stage
 # a sample of fewer rows than parameters teaches the model its own noise
 _ROWS_A_PARAMETER = 1
+# Single precision is for rows that reach at most so many smallest noise levels from
+# their mean: what it rounds off them is then less than a thousandth of the noise.
+_SINGLE_REACH = 2.0**12
+_SINGLE_RANGE = 2.0**-40, 2.0**40  # of levels and rows, for their squares
 _SCALING_ROWS = 4  # corrupted rows a hidden unit, to estimate the curvature from
 # what a stream of random numbers is used for
 _START, _VALIDATION, _STAGE, _MATCHING = range(4)
@@ -68,6 +73,30 @@ class Settings(NamedTuple):
     energy_matching: float = 0.0
 
 
+def training_precision(X, levels):
+    """Choose the type of the arithmetic of training.
+
+    The gradient is known up to the noise that rows are corrupted with. Where rounding
+    to single precision is nothing beside that, it does as well in half the time.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d), float32 or float64
+        Centred rows.
+    levels : NoiseLevels
+        Noise levels.
+
+    Returns
+    -------
+    dtype
+        Either float32, or the type of X.
+    """
+    low, high = _SINGLE_RANGE
+    reach = max(levels.high, np.abs(X).max())
+    fine = low <= levels.low and reach <= min(high, _SINGLE_REACH * levels.low)
+    return np.dtype(np.float32) if fine else X.dtype
+
+
 class Parts(NamedTuple):
     """What training is made of: a benchmark replaces a part to see what it brings.
 
@@ -81,12 +110,15 @@ class Parts(NamedTuple):
         ``risk(rows, settings, seed, map=map)`` returns what an `EmpiricalRisk` is.
     scaling : callable
         Returns a `ChangeOfVariables`, as `curvature_scaling` does.
+    precision : callable
+        Returns the type of the arithmetic, as `training_precision` does.
     """
 
     schedule: object = Schedule
     start: object = data_dependent_start
     risk: object = EmpiricalRisk
     scaling: object = curvature_scaling
+    precision: object = training_precision
 
 
 def energy_scale(parameters, rows, levels):
@@ -181,6 +213,7 @@ def fit_energy_model(
     parts = Parts() if parts is None else parts
     sample = rows.sample(_START_ROWS)
     linear = linear_denoiser(sample.X, sample.weight, settings.levels.mean_square)
+    rows = rows.rounded(parts.precision(sample.X, settings.levels))
     m, d = settings.n_components, rows.X.shape[1]
     smallest = max(_FEWEST_ROWS, int(_ROWS_A_PARAMETER * m * d))
     plan = parts.schedule(rows.X.shape[0], settings.n_corruptions, smallest)

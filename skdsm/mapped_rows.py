@@ -35,6 +35,8 @@ class MappedRows(NamedTuple):
         Indices of the blocks of rows in use, in the order they are read.
     seed : int
         Of samples.
+    dtype : dtype
+        Type of the arithmetic, to which centred rows are rounded.
     """
 
     X: np.ndarray
@@ -42,6 +44,7 @@ class MappedRows(NamedTuple):
     mean: np.ndarray
     order: np.ndarray
     seed: int
+    dtype: np.dtype
 
     def head(self, n_rows):
         """Take a random sample.
@@ -122,7 +125,7 @@ class MappedRows(NamedTuple):
         weight = None if self.weight is None else self.weight[index]
         X = self.X[index]
         np.subtract(X, self.mean, out=X, casting="same_kind")
-        return TrainingRows(X, weight, self.mean)
+        return TrainingRows(X, weight, self.mean).rounded(self.dtype)
 
     def representative(self):
         """Take the rows whose scores set the threshold.
@@ -133,6 +136,21 @@ class MappedRows(NamedTuple):
             A random sample: what is kept for each row must not grow with the file.
         """
         return self.sample(REPRESENTATIVE_ROWS)
+
+    def rounded(self, dtype):
+        """Choose the type of the arithmetic on these rows.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Either float32 or float64.
+
+        Returns
+        -------
+        MappedRows
+            The same rows, which are rounded as they are read.
+        """
+        return self._replace(dtype=np.dtype(dtype))
 
     def blocks(self, size):
         """Split the rows in use into blocks.
@@ -167,7 +185,7 @@ class MappedRows(NamedTuple):
         ndarray of shape (n_rows, d)
             Centred rows, copied.
         """
-        X = np.empty(self.X[rows].shape, self.X.dtype)
+        X = np.empty(self.X[rows].shape, self.dtype)
         return np.subtract(self.X[rows], self.mean, out=X, casting="same_kind")
 
     def given(self, rows):
@@ -257,4 +275,4 @@ def leave_rows(X, weight, mean, seed):
     if weight is not None:
         in_use = np.add.reduceat(weight, _BLOCK * np.arange(n_blocks)) > 0
         order = order[in_use[order]]
-    return MappedRows(X, weight, mean, order, seed)
+    return MappedRows(X, weight, mean, order, seed, X.dtype)

@@ -65,7 +65,7 @@ class EmpiricalRisk:
         self._alpha = settings.alpha
         d = rows.X.shape[1]
         m = settings.n_components
-        n_chunk = chunk_rows(m, d, rows.X.dtype)
+        n_chunk = chunk_rows(m, d, rows.dtype)
         blocks = rows.blocks(n_chunk)
         n_rows = sum(block.stop - block.start for block in blocks)
         self._corruption = draw_corruption(
@@ -73,7 +73,7 @@ class EmpiricalRisk:
             settings.levels,
             settings.n_corruptions,
             seed,
-            rows.X.dtype,
+            rows.dtype,
             bank_elements,
         )
         starts, signs = self._corruption.place(n_rows, blocks)
@@ -91,7 +91,7 @@ class EmpiricalRisk:
             self.total = settings.n_corruptions * sum(
                 rows.weight[block].sum() for block in blocks
             )
-        self._kernel_shape = min(n_chunk, n_rows), m, d, rows.X.dtype
+        self._kernel_shape = min(n_chunk, n_rows), m, d, rows.dtype
         self._kernels = []  # idle ones; at most as many as threads are made
         self._constant = self._trace_constant() if self._implicit else 0.0
 

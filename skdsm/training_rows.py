@@ -87,6 +87,32 @@ class TrainingRows(NamedTuple):
         """
         return self
 
+    @property
+    def dtype(self):
+        """Type of the arithmetic.
+
+        Returns
+        -------
+        dtype
+            That of the rows.
+        """
+        return self.X.dtype
+
+    def rounded(self, dtype):
+        """Choose the type of the arithmetic on these rows.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Either float32 or float64.
+
+        Returns
+        -------
+        TrainingRows
+            The rows in that type.
+        """
+        return self._replace(X=self.X.astype(dtype, copy=False))
+
     def blocks(self, size):
         """Split the rows into blocks.
 

@@ -26,7 +26,7 @@ def training_rows():
 
 
 def models():
-    options = {"n_components": 4, "max_iter": 20, "random_state": 0}
+    options = {"n_components": 4, "max_iter": 10, "random_state": 0}
     general = {"gains": "learned", "sigma": (0.1, 1.0), "ranking": "score_norm"}
     return {
         "detector": DenoisingScoreMatcher(**options),

@@ -242,6 +242,17 @@ def test_head_and_tail_share_no_row(dispatch, double):
     assert rows.head(10**6).X.shape == rows.tail(10**6).X.shape == X.shape
 
 
+def test_rounded_rows_are_evaluated_in_single_precision(dispatch, double):
+    """As the same rows in memory are, rounded there."""
+    rows = placed(double, X).rounded(np.float32)
+    assert rows.X.dtype == rows.device.xp.float32
+    assert rows.sample(10).dtype == np.float32
+    made, parameters = settings(n_components=5), random_parameters(5, m=5, d=3)
+    value, _ = DeviceRisk(rows, made, (7,))(parameters)
+    expected, _ = EmpiricalRisk(on_host(rows), made, (7,))(parameters)
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
 # --- The risk ---
 
 
@@ -298,8 +309,9 @@ def test_fit_is_that_in_memory(dispatch, double, parameters, weight):
         alpha=matcher.alpha,
         max_iter=8,
     )
-    there = fit_energy_model(rows, made, 0, parts=Parts(risk=DeviceRisk))
-    here = fit_energy_model(on_host(rows), made, 0)
+    precise = Parts(precision=lambda X, levels: X.dtype)
+    there = fit_energy_model(rows, made, 0, parts=precise._replace(risk=DeviceRisk))
+    here = fit_energy_model(on_host(rows), made, 0, parts=precise)
     np.testing.assert_allclose(
         there.parameters.pack(), here.parameters.pack(), rtol=1e-7, atol=1e-9
     )

@@ -75,6 +75,21 @@ def test_risk_agrees_with_that_in_memory(objective):
     assert abs(np.mean(there) - np.mean(here)) < 5 * error
 
 
+@some_weight_or_none
+def test_rounded_rows_are_evaluated_in_single_precision(weight):
+    """Bit for bit like rows whose values, the same numbers, are of that type."""
+    made = settings(n_components=5, levels=RANGE)
+    parameters = random_parameters(5, m=5, d=D)
+    rounded = distribute(np.float64(np.float32(X)), weight).rounded(np.float32)
+    expected = distribute(np.float32(X), weight)
+    np.testing.assert_array_equal(
+        flat(DistributedRisk(rounded, made, (7,))(parameters)),
+        flat(DistributedRisk(expected, made, (7,))(parameters)),
+    )
+    assert rounded.head(100).dtype == rounded.tail(100).dtype == np.float32
+    np.testing.assert_array_equal(rounded.head(100).X, expected.head(100).X)
+
+
 def test_gradient_is_the_derivative_of_the_value():
     made = settings(n_components=5, objective="ism", levels=RANGE, alpha=0.1)
     risk = DistributedRisk(distribute(weight=WEIGHT), made, (0,))

@@ -26,10 +26,16 @@ def planted(correlation, seed=1):
     return rows, moved
 
 
-def order_of_blame(correlation, **parameters):
-    matcher = quick(32, tol=0.01, **parameters).fit(correlated_rows(0, correlation))
+def place_in_the_order_of_blame(correlation, **parameters):
+    """Of the moved feature; for each row and each of three models."""
     rows, moved = planted(correlation)
-    return np.argsort(-matcher.feature_contributions(rows), axis=1), moved
+    places = []
+    for seed in range(3):
+        matcher = quick(32, tol=0.01, random_state=seed, **parameters)
+        matcher.fit(correlated_rows(0, correlation))
+        order = np.argsort(-matcher.feature_contributions(rows), axis=1)
+        places.append((order == moved[:, np.newaxis]).argmax(axis=1))
+    return np.array(places)
 
 
 @pytest.mark.parametrize("gains", ["unit", "learned"])
@@ -39,9 +45,9 @@ def test_planted_feature_ranks_first(correlation, gains):
 
     Of independent columns the moved one is the farthest out in 99.8 % of rows.
     """
-    order, moved = order_of_blame(correlation, gains=gains, sigma=(0.5, 1.2))
-    assert (order[:, 0] == moved).mean() > 0.94
-    assert (order[:, :2] == moved[:, None]).any(axis=1).mean() > 0.99
+    place = place_in_the_order_of_blame(correlation, gains=gains, sigma=(0.5, 1.2))
+    assert (place == 0).mean() > 0.94
+    assert (place <= 1).mean() > 0.99
 
 
 def mean_shares(correlation):

@@ -42,14 +42,14 @@ def load_as_documented(load, path):
     return model
 
 
-def assert_answers_as_then(model, path):
+def assert_answers_as_then(model, path, rtol=1e-6):
     expected, name = expected_of(path), path.stem
     rows = np.array(expected["rows"])
     np.testing.assert_allclose(
-        model.score_samples(rows), expected["scores"][name], rtol=1e-6
+        model.score_samples(rows), expected["scores"][name], rtol=rtol
     )
     np.testing.assert_allclose(
-        model.transform(rows), expected["codes"][name], rtol=1e-6
+        model.transform(rows), expected["codes"][name], rtol=rtol
     )
     np.testing.assert_array_equal(model.predict(rows), expected["labels"][name])
 
@@ -87,6 +87,8 @@ def test_a_model_saved_before_location_and_spread_still_samples(suffix):
 @pytest.mark.parametrize("name", models())
 def test_a_fit_of_today_is_that_of_the_newest(name):
     # It fails for every change that alters fitted models: saved_models/README.md says
-    # what to do then.
+    # what to do then. Other processors round otherwise, and training amplifies that: in
+    # ten iterations of single precision to less than 1e-4, of a change of the noise or
+    # of the order of rows to more than 0.01.
     model = models()[name].fit(training_rows())
-    assert_answers_as_then(model, FOLDER / NEWEST / name)
+    assert_answers_as_then(model, FOLDER / NEWEST / name, rtol=1e-3)
