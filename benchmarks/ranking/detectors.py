@@ -14,7 +14,8 @@ from skdsm import DenoisingScoreMatcher
 
 __all__ = ["CONFIGURATIONS", "DETECTORS", "Detector"]
 
-_RECIPE = {"sigma": (0.05, 1.0), "gains": "learned"}
+_RECIPE = {"sigma": (0.05, 1.0), "energy_matching": 0.0}
+_WIDE = {"sigma": (0.05, 3.0)}
 
 # Arguments of DenoisingScoreMatcher: its defaults, the model of Vincent (2011), the
 # recipe for training rows that are normal, and the one for those that may be anything.
@@ -22,9 +23,9 @@ CONFIGURATIONS = {
     "skdsm": {},
     "paper": {"sigma": 0.5, "gains": "unit"},
     "recipe": _RECIPE | {"ranking": "combined"},
-    "robust recipe": _RECIPE | {"sigma": (0.05, 3.0), "support_fraction": 0.9},
+    "robust recipe": _WIDE | {"support_fraction": 0.9},
     # the latter without its concentration steps
-    "wide": _RECIPE | {"sigma": (0.05, 3.0)},
+    "wide": _WIDE,
     # half of what the recipe ranks by; the other half is nearly "leaf KDE"
     "residual": _RECIPE | {"ranking": "score_norm"},
 }
