@@ -34,6 +34,7 @@ from skdsm.special import logistic, softplus
 __all__ = ["held_out_log_density", "match_energy"]
 
 _CENTRES = 2048  # distinct rows, at most, that the Parzen density is made of
+_BLOCK = 128  # corrupted rows at a time: their distances to all centres stay in cache
 _COPIES = 4  # corrupted copies of each, at least
 _ROWS_A_UNIT = 8  # corrupted rows, at least
 _ROBUST = 3.0  # median absolute deviations at which Huber's loss becomes linear
@@ -132,7 +133,7 @@ def held_out_log_density(X_noisy, X, weight, own, bandwidth):
     rate = 0.5 / bandwidth**2
     log_density = np.empty(len(X_noisy))
     x = np.einsum("ij,ij->i", X, X)
-    for rows in row_blocks(len(X_noisy), _CENTRES):
+    for rows in row_blocks(len(X_noisy), _BLOCK):
         Z, at_own = X_noisy[rows], (np.arange(len(X_noisy[rows])), own[rows])
         z = np.einsum("ij,ij->i", Z, Z)
         terms = squared_distances(Z, z, X, x)
