@@ -153,7 +153,7 @@ def test_scores_of_normal_data_fall_along_every_ray(parameters):
     matcher = quick(16, **parameters).fit(X)
     directions = normal_rows(n_samples=50, seed=1)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    radii = np.geomspace(5.0, 1e4, 60)
+    radii = np.geomspace(8.0, 1e4, 60)  # further than a corrupted row ever came
     scores = np.array([matcher.score_samples(r * directions) for r in radii])
     assert (np.diff(scores, axis=0) < 0).all()
     assert (matcher.predict(10.0 * directions) == -1).all()
