@@ -6,7 +6,6 @@ the model knows well near the data only.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +52,7 @@ class Landmarks:  # numpydoc ignore=PR02
     bandwidth: float
     origin: np.ndarray
 
-    @cached_property
+    @property
     def _frames(self):
         """By type: made by the first block of rows of it, used by all."""
         return {}
@@ -116,7 +115,7 @@ class Landmarks:  # numpydoc ignore=PR02
         limit = ROUNDING * eps * (2 * z + eps * (self.origin @ self.origin))
         return distance, distance.min(axis=1) <= limit
 
-    @cached_property
+    @property
     def rest(self):
         """Return the weights that are left once a row has been taken away.
 
