@@ -6,6 +6,7 @@ the model knows well near the data only.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ class Landmarks:  # numpydoc ignore=PR02
     bandwidth: float
     origin: np.ndarray
 
-    @property
+    @cached_property
     def _frames(self):
         """By type: made by the first block of rows of it, used by all."""
         return {}
