@@ -77,7 +77,7 @@ def training_precision(X, levels):
     """Choose the type of the arithmetic of training.
 
     The gradient is known up to the noise that rows are corrupted with. Where rounding
-    to single precision is nothing beside that, it does as well in half the time.
+    to single precision is nothing beside that, it does as well in less time.
 
     Parameters
     ----------

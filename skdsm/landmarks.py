@@ -116,15 +116,9 @@ class Landmarks:  # numpydoc ignore=PR02
         limit = ROUNDING * eps * (2 * z + eps * (self.origin @ self.origin))
         return distance, distance.min(axis=1) <= limit
 
-    @property
-    def rest(self):
-        """Return the weights that are left once a row has been taken away.
-
-        Returns
-        -------
-        ndarray of shape (k,), float64
-            See `weight_without_one`.
-        """
+    @cached_property
+    def rest(self):  # numpydoc ignore=RT01
+        """What a row less leaves of the weights: see `weight_without_one`."""
         return weight_without_one(self.weight)
 
 

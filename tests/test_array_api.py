@@ -23,6 +23,7 @@ from quick_fits import (
     assert_same_model,
     assert_same_state,
     fitted_state,
+    given_precision,
     normal_rows,
     quick,
     settings,
@@ -309,7 +310,7 @@ def test_fit_is_that_in_memory(dispatch, double, parameters, weight):
         alpha=matcher.alpha,
         max_iter=8,
     )
-    precise = Parts(precision=lambda X, levels: X.dtype)
+    precise = Parts(precision=given_precision)
     there = fit_energy_model(rows, made, 0, parts=precise._replace(risk=DeviceRisk))
     here = fit_energy_model(on_host(rows), made, 0, parts=precise)
     np.testing.assert_allclose(

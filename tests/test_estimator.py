@@ -233,19 +233,21 @@ def test_sigma_in_a_range_minimises_implicit_score_matching(levels, gains, weigh
 @pytest.mark.parametrize("alpha", [0.0, 0.05])
 def test_loss_is_the_denoising_loss_plus_the_penalty(alpha, sigma, objective):
     rows = two_clusters(n_samples=1000)
-    matcher = quick(
-        sigma=sigma, alpha=alpha, objective=objective, energy_matching=0.0
-    ).fit(rows)
     rng = np.random.default_rng(1)
     low, high = sigma if isinstance(sigma, tuple) else (sigma, sigma)
     clean = np.repeat(rows, 20, axis=0)
     level = np.exp(rng.uniform(np.log(low), np.log(high), (len(clean), 1)))
     noisy = clean + level * rng.standard_normal(clean.shape)
-    loss = ((matcher.reconstruct(noisy) - clean) ** 2).sum(1).mean() / 2
-    penalty = alpha / 2 * (matcher.components_**2).sum()
-    # each is on noise of its own
-    assert matcher.loss_ == pytest.approx(loss + penalty, rel=0.15)
-    assert matcher.loss_curve_[-1] == pytest.approx(matcher.loss_, rel=0.2)
+    options = {"sigma": sigma, "alpha": alpha, "objective": objective}
+    ratios = []
+    for seed in range(4):  # each loss is on noise of its own
+        matcher = quick(random_state=seed, energy_matching=0.0, **options).fit(rows)
+        loss = ((matcher.reconstruct(noisy) - clean) ** 2).sum(1).mean() / 2
+        loss += alpha / 2 * (matcher.components_**2).sum()
+        ratios.append([matcher.loss_ / loss, matcher.loss_curve_[-1] / matcher.loss_])
+    to_expected, of_curve = np.mean(ratios, axis=0)
+    assert to_expected == pytest.approx(1, rel=0.06)
+    assert of_curve == pytest.approx(1, rel=0.12)
 
 
 # --- The record of training ---
@@ -362,12 +364,15 @@ def test_warm_start_goes_on_to_a_better_loss():
 
 
 def test_warm_start_needs_fewer_iterations_and_loses_nothing():
-    rows = two_clusters(n_samples=500)
-    cold = quick(16, sigma=0.5, gains="learned").fit(rows)
-    warm = clone(cold).set_params(warm_start=True).fit(rows)
-    loss = warm.loss_
-    assert warm.fit(rows).n_iter_ < cold.n_iter_
-    assert warm.loss_ <= 1.01 * loss
+    rows = two_clusters(n_samples=3000)
+    ratios = []
+    for seed in range(3):  # a stage may make the loss worse by chance
+        cold = quick(16, sigma=0.5, random_state=seed).fit(rows)
+        warm = clone(cold).set_params(warm_start=True).fit(rows)
+        loss = warm.loss_
+        assert warm.fit(rows).n_iter_ < cold.n_iter_
+        ratios.append(warm.loss_ / loss)
+    assert np.mean(ratios) <= 1.001
 
 
 def test_warm_start_with_unit_gains_forgets_learned_ones():

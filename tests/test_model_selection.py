@@ -79,11 +79,10 @@ def test_score_is_minus_the_fisher_divergence_and_a_constant(mixture, models):
 def test_score_of_few_held_out_rows_ranks_models_as_the_fisher_divergence_does(
     mixture, models
 ):
-    held_out, rows = mixture.sample(800, seed=20), mixture.sample(10_000, seed=10)
+    held_out, rows = mixture.sample(2400, seed=20), mixture.sample(10_000, seed=10)
     scores = [matcher.score(held_out) for matcher in models]
     divergences = [fisher_divergence(matcher, mixture, rows) for matcher in models]
-    # in each dimension some of the twelve are level: 0.92 to 0.99 from seed to seed
-    assert spearmanr(scores, np.negative(divergences)).statistic > 0.85
+    assert spearmanr(scores, np.negative(divergences)).statistic > 0.95
 
 
 def test_search_without_labels_finds_a_model_near_the_best(mixture, models):

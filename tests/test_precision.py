@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from drawn_risk import RANGE, flat
-from quick_fits import normal_rows, quick, settings, two_clusters
+from quick_fits import given_precision, normal_rows, quick, settings, two_clusters
 from random_models import random_parameters
 
 from skdsm.corruption import NoiseLevels
@@ -35,10 +35,6 @@ def test_single_precision_is_for_rows_within_reach_of_the_noise(
     X = np.array([[0.0, -reach], [reach, 0.0]])
     assert training_precision(X, NoiseLevels(*levels)) == expected
     assert training_precision(X.astype(np.float32), NoiseLevels(*levels)) == "float32"
-
-
-def given_precision(X, levels):
-    return X.dtype
 
 
 def gradient(parameters, noisy, clean, dtype):

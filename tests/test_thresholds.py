@@ -261,9 +261,9 @@ def test_new_threshold_is_that_of_a_new_fit(changes):
 
 
 def test_threshold_of_held_out_rows_cuts_off_their_share():
-    X, held_out = normal_rows(30, 10), normal_rows(100, 10, seed=1)
+    X, held_out = normal_rows(20, 10), normal_rows(100, 10, seed=1)
     matcher = quick(32, sigma=0.2, contamination=0.05).fit(X)
-    assert (matcher.predict(held_out) == -1).mean() > 0.2  # of an over-fitted model
+    assert (matcher.predict(held_out) == -1).mean() > 0.5  # of an over-fitted model
     matcher.fit_threshold(held_out)
     assert (matcher.predict(held_out) == -1).mean() == 0.05
 
