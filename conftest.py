@@ -28,34 +28,34 @@ hypothesis.settings.load_profile("untimed")
 
 # Optional package: the files that need it, or the tests, as FILE::TEST.
 NEEDS = {
-    "array_api_strict": ["tests/test_array_api.py"],
+    "array_api_strict": ["tests/estimator/test_array_api.py"],
     "dask": [
         "doc/user_guide/large_data.rst",
-        "tests/rows_in_blocks.py",
-        "tests/test_dask_cluster.py",
-        "tests/test_dask_input.py",
-        "tests/test_distributed_risk.py",
-        "tests/test_distributed_rows.py",
+        "tests/support/rows_in_blocks.py",
+        "tests/estimator/test_dask_cluster.py",
+        "tests/estimator/test_dask_input.py",
+        "tests/rows/test_dask_risk.py",
+        "tests/rows/test_in_dask.py",
     ],
     "arviz_stats": [
         "doc/user_guide/density.rst",
-        "tests/test_chains.py",
-        "tests/test_density.py",
-        "tests/test_tempering.py",
+        "tests/mcmc/test_chains.py",
+        "tests/estimator/test_density.py",
+        "tests/density/test_tempering.py",
     ],
     "matplotlib": [
         "doc/user_guide/displays.rst",
         "skdsm/display/*.py",
         "tests/test_display*.py",
-        "tests/test_ranking_benchmark.py::test_script_writes_tables_and_a_diagram",
+        "tests/pages/test_ranking_benchmark.py::test_script_writes_tables_and_a_diagram",
     ],
-    "rich": ["tests/test_callbacks.py::test_progress_bar*"],
+    "rich": ["tests/estimator/test_callbacks.py::test_progress_bar*"],
     "skl2onnx": [
         "doc/user_guide/deployment.rst",
-        "skdsm/onnx.py",
+        "skdsm/onnx/*.py",
         "tests/test_onnx.py",
     ],
-    "skops": ["tests/test_skops.py"],
+    "skops": ["tests/estimator/test_skops.py"],
 }
 PATTERNS = [pattern for patterns in NEEDS.values() for pattern in patterns]
 
@@ -69,7 +69,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--array-library",
         default="array_api_strict",
-        help="of tests/test_array_api.py; it must be installed",
+        help="of tests/estimator/test_array_api.py; it must be installed",
     )
 
 

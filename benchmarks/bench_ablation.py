@@ -17,14 +17,14 @@ from common import DATA_SETS, describe_machine, standardise
 from scipy.special import expit
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.corruption import NoiseLevels
-from skdsm.energy import Parameters
-from skdsm.fitting import Parts, Settings, fit_energy_model
-from skdsm.preconditioning import ChangeOfVariables
-from skdsm.risk import EmpiricalRisk
-from skdsm.schedule import Schedule
-from skdsm.threads import block_map
-from skdsm.training_rows import prepare_rows
+from skdsm._blocks import block_map
+from skdsm.model.parameters import Parameters
+from skdsm.rows.in_memory import prepare_rows
+from skdsm.training.corruption import NoiseLevels
+from skdsm.training.empirical_risk import EmpiricalRisk
+from skdsm.training.fit import Parts, Settings, fit_energy_model
+from skdsm.training.preconditioner import ChangeOfVariables
+from skdsm.training.schedule import Schedule
 
 
 class PlainRisk:

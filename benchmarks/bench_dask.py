@@ -27,12 +27,12 @@ from distributed import Client, LocalCluster, get_task_stream
 from sklearn.exceptions import ConvergenceWarning
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.corruption import NoiseLevels
-from skdsm.distributed_risk import DistributedRisk
-from skdsm.distributed_rows import distribute_rows
-from skdsm.energy import Parameters
-from skdsm.fitting import Settings
-from skdsm.threads import single_threaded_blas
+from skdsm._blocks import single_threaded_blas
+from skdsm.model.parameters import Parameters
+from skdsm.rows.dask_risk import DistributedRisk
+from skdsm.rows.in_dask import distribute_rows
+from skdsm.training.corruption import NoiseLevels
+from skdsm.training.fit import Settings
 
 BLOCKS_A_THREAD = 2  # of the extrapolation
 

@@ -19,11 +19,11 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.corruption import NoiseLevels, draw_corruption
-from skdsm.energy import EnergyModel
-from skdsm.energy_matching import match_energy
-from skdsm.parzen import parzen_log_density
-from skdsm.training_rows import prepare_rows
+from skdsm.model.energy import EnergyModel
+from skdsm.model.parzen import parzen_log_density
+from skdsm.rows.in_memory import prepare_rows
+from skdsm.training.corruption import NoiseLevels, draw_corruption
+from skdsm.training.energy_matching import match_energy
 
 STRENGTHS = [0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 1.0]
 

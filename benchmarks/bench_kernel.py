@@ -13,9 +13,10 @@ import numpy as np
 from common import describe_machine, median_ratios
 from threadpoolctl import threadpool_limits
 
-from skdsm.energy import Parameters
-from skdsm.kernel import LossKernel, aligned_copy, aligned_empty, product_rows
-from skdsm.risk import chunk_rows
+from skdsm._blocks import aligned_copy, aligned_empty
+from skdsm.model.parameters import Parameters
+from skdsm.training.empirical_risk import chunk_rows
+from skdsm.training.loss_kernel import LossKernel, product_rows
 
 try:
     import torch

@@ -18,15 +18,16 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.annealing import anneal, anneal_back, annealed_draws
-from skdsm.density_target import model_target
-from skdsm.energy import EnergyModel, Parameters
-from skdsm.ladders import pilot_run
-from skdsm.mixtures import exact_mixture
-from skdsm.partition import log_partition, model_moments
-from skdsm.paths import gaussian_path
-from skdsm.sampling import Target
-from skdsm.tempering import tempered_draws
+from skdsm.density.annealing import anneal, anneal_back, annealed_draws
+from skdsm.density.bridge import gaussian_path
+from skdsm.density.ladder import pilot_run
+from skdsm.density.log_partition import log_partition, model_moments
+from skdsm.density.mixture import exact_mixture
+from skdsm.density.target import model_target
+from skdsm.density.tempering import tempered_draws
+from skdsm.mcmc.hmc import Target
+from skdsm.model.energy import EnergyModel
+from skdsm.model.parameters import Parameters
 
 FITS = {
     "unit, 0.5": {"gains": "unit", "sigma": 0.5},

@@ -23,12 +23,14 @@ from common import describe_machine, standardise
 from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.chains import convergence, sample_chains
-from skdsm.density_target import model_target
-from skdsm.energy import EnergyModel, Parameters
-from skdsm.metric import identity_metric
-from skdsm.sampling import hmc_step, initial_state
-from skdsm.special import tanh
+from skdsm.density.target import model_target
+from skdsm.mcmc.chains import sample_chains
+from skdsm.mcmc.diagnostics import convergence
+from skdsm.mcmc.hmc import hmc_step, initial_state
+from skdsm.mcmc.mass_matrix import identity_metric
+from skdsm.model.activations import tanh
+from skdsm.model.energy import EnergyModel
+from skdsm.model.parameters import Parameters
 
 try:
     import jax

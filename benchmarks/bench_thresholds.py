@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.conformal import conformal_threshold
+from skdsm.detection.conformal import conformal_threshold
 
 CONTAMINATION = 0.1
 

@@ -16,12 +16,12 @@ from common import DATA_SETS, describe_machine, load_folder, standardise
 from scipy.optimize import minimize
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.corruption import NoiseLevels
-from skdsm.energy import Parameters
-from skdsm.fitting import Settings, fit_energy_model
-from skdsm.risk import EmpiricalRisk
-from skdsm.threads import block_map
-from skdsm.training_rows import TrainingRows, prepare_rows
+from skdsm._blocks import block_map
+from skdsm.model.parameters import Parameters
+from skdsm.rows.in_memory import TrainingRows, prepare_rows
+from skdsm.training.corruption import NoiseLevels
+from skdsm.training.empirical_risk import EmpiricalRisk
+from skdsm.training.fit import Settings, fit_energy_model
 
 try:
     import torch

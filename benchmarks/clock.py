@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from skdsm.training import Monitor
+from skdsm.training.stages import Monitor
 
 __all__ = ["Clock", "Points", "denoising_loss"]
 

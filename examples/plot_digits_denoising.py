@@ -36,7 +36,7 @@ print(f"mean standard deviation of a pixel: {X.std(axis=0).mean():.2f}; noise: {
 # averages these by how probable each is.
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.parzen import parzen_posterior_mean
+from skdsm.model.parzen import parzen_posterior_mean
 
 matcher = DenoisingScoreMatcher(64, sigma=sigma, gains="learned", random_state=0)
 matcher.fit(X)

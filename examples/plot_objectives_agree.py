@@ -17,7 +17,7 @@ have the same gradient. Here we draw corrupted rows and look.
 # %%
 # The three objectives
 # --------------------
-# :mod:`skdsm.objectives` has them all. Each returns a value and a gradient.
+# :mod:`skdsm.training.objectives` has them all. Each returns a value and a gradient.
 
 from typing import NamedTuple
 
@@ -26,13 +26,14 @@ from sklearn.datasets import make_moons
 from sklearn.preprocessing import StandardScaler
 
 from skdsm import DenoisingScoreMatcher
-from skdsm.energy import EnergyModel, Parameters
-from skdsm.objectives import (
+from skdsm.model.energy import EnergyModel
+from skdsm.model.parameters import Parameters
+from skdsm.model.parzen import parzen_score
+from skdsm.training.objectives import (
     denoising_score_matching,
     explicit_score_matching,
     implicit_score_matching,
 )
-from skdsm.parzen import parzen_score
 
 X, _ = make_moons(200, noise=0.08, random_state=0)
 X = StandardScaler().fit_transform(X)

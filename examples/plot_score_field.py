@@ -40,7 +40,7 @@ models = {
 # rows to clean ones. How much of the Parzen score do the models miss, under noise that
 # they have not seen?
 
-from skdsm.parzen import parzen_score
+from skdsm.model.parzen import parzen_score
 
 X_noisy = X + sigma * np.random.default_rng(0).standard_normal(X.shape)
 target = parzen_score(X_noisy, X, sigma)

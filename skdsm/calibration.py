@@ -16,9 +16,9 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from skdsm._dispatch import inlier_labels, to_numpy
-from skdsm._validation import Number
-from skdsm.conformal import conformal_p_values, conformal_threshold
+from skdsm._sklearn.dispatch import inlier_labels, to_numpy
+from skdsm._sklearn.validation import Number
+from skdsm.detection.conformal import conformal_p_values, conformal_threshold
 
 __all__ = ["ConformalOutlierDetector"]
 
@@ -77,7 +77,7 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     See Also
     --------
-    skdsm.conformal.conformal_p_values : The same from scores alone.
+    skdsm.detection.conformal.conformal_p_values : The same from scores alone.
     sklearn.calibration.CalibratedClassifierCV : Calibrates classifiers.
 
     References

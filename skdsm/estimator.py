@@ -21,11 +21,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skdsm import __version__
-from skdsm._callbacks import FitMonitor
-from skdsm._density import DensityMixin
-from skdsm._detection import LANDMARK_ATTRIBUTES, DetectionMixin, fitted_model
-from skdsm._dispatch import mean, on_device_of
-from skdsm._inputs import (
+from skdsm._blocks import block_map, row_blocks
+from skdsm._sklearn.callbacks import FitMonitor
+from skdsm._sklearn.density_mixin import DensityMixin
+from skdsm._sklearn.detection_mixin import (
+    LANDMARK_ATTRIBUTES,
+    DetectionMixin,
+    fitted_model,
+)
+from skdsm._sklearn.dispatch import mean, on_device_of
+from skdsm._sklearn.inputs import (
     check_codes,
     check_rows,
     check_weights,
@@ -34,8 +39,7 @@ from skdsm._inputs import (
     ways_to_train,
     where_rows_are,
 )
-from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
-from skdsm._validation import (
+from skdsm._sklearn.validation import (
     COUNT,
     NON_NEGATIVE,
     POSITIVE,
@@ -43,17 +47,16 @@ from skdsm._validation import (
     check_noise_levels,
     fitted_state_kept,
 )
-from skdsm.energy import EnergyModel
+from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm.exceptions import VersionMismatchWarning
-from skdsm.fitting import (
+from skdsm.model.energy import EnergyModel
+from skdsm.training.fit import (
     Parts,
     Settings,
     energy_scale,
     final_parameters,
     fit_energy_model,
 )
-from skdsm.rows import row_blocks
-from skdsm.threads import block_map
 
 __all__ = ["DenoisingScoreMatcher"]
 

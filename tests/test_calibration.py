@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from quick_fits import normal_rows, quick
 from scipy.stats import betabinom, chisquare, false_discovery_control
 from sklearn.base import clone, is_outlier_detector
 from sklearn.covariance import EllipticEnvelope
@@ -16,6 +15,7 @@ from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import OneClassSVM
+from support.quick_fits import normal_rows, quick
 
 from skdsm.calibration import ConformalOutlierDetector
 

@@ -15,18 +15,18 @@ import pytest
 import skl2onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quick_fits import fitted_on_a_device, normal_rows, quick
-from random_models import GAINS, random_parameters
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from support.quick_fits import fitted_on_a_device, normal_rows, quick
+from support.random_models import GAINS, random_parameters
 
 from skdsm import DenoisingScoreMatcher
-from skdsm._onnx_graph import RANKINGS
-from skdsm.energy import Parameters
+from skdsm.model.activations import logistic, softplus
+from skdsm.model.parameters import Parameters
 from skdsm.onnx import OUTPUTS, register_converter, to_onnx
-from skdsm.special import logistic, softplus
+from skdsm.onnx.graph import RANKINGS
 
 FLOATS = [np.float32, np.float64]
 both_types = pytest.mark.parametrize("dtype", FLOATS)

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdsm._dispatch import device_of
+from skdsm._sklearn.dispatch import device_of
 
 __all__ = ["PreparedModel", "Table"]
 

@@ -21,7 +21,7 @@ from skdsm.display._style import (
     subsample_rows,
     with_defaults,
 )
-from skdsm.parzen import parzen_log_density, parzen_posterior_mean
+from skdsm.model.parzen import parzen_log_density, parzen_posterior_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

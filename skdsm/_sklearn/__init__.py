@@ -1,0 +1,1 @@
+"""What talks to scikit-learn: checks of inputs, backends, callbacks, mixins."""

@@ -1,0 +1,295 @@
+"""The estimator as a density: samples, the partition function, the log-density."""
+
+import warnings
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skdsm._blocks import block_map
+from skdsm._sklearn.dispatch import to_numpy
+from skdsm._sklearn.inputs import query
+from skdsm._typing import ArrayLike, Doubles, Randomness
+from skdsm.density.log_partition import LogPartition, log_partition, model_moments
+from skdsm.density.mixture import exact_mixture, is_enumerable
+from skdsm.density.target import model_target
+from skdsm.density.tempering import tempered_draws
+from skdsm.exceptions import SamplingWarning
+from skdsm.mcmc.diagnostics import convergence
+from skdsm.model.energy import EnergyModel
+
+__all__ = ["DensityMixin"]
+
+_FEWEST_DRAWS = 50  # of a chain; fewer do not tell whether the chains have mixed
+_N_CHAINS = 16
+_LARGEST_RHAT = 1.05
+_FAR = 2.0  # times as far from the training rows' mean as they are themselves
+_LEAST_EFFICIENCY = 0.1  # effective draws, as a share of all
+
+
+class DensityMixin:
+    """What an energy-based model can do once its energy is known.
+
+    Needs `_model`, which returns the fitted EnergyModel, and `energy`.
+    """
+
+    if TYPE_CHECKING:
+        location_: Doubles
+        spread_: float
+        sigma_: float
+        n_features_in_: int
+        n_jobs: int | None
+
+        def _model(self) -> EnergyModel: ...
+
+        def energy(self, X: ArrayLike) -> Doubles: ...
+
+    def sample(self, n_samples: int = 1, random_state: Randomness = None) -> Doubles:
+        """Draw rows from the model.
+
+        Independent, exact draws where the model is a mixture of few enough Gaussians
+        (gains that are whole multiples of ``sigma_ ** 2``, few units). Otherwise chains
+        of parallel tempering, which start from a Gaussian that covers all that the
+        model may generate: no training row is kept, or needed.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the random numbers; an int makes the rows reproducible.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, in random order.
+
+        Warns
+        -----
+        SamplingWarning
+            If the chains have not mixed, as split R-hat or the effective sample size
+            tells; or if that cannot be told, because arviz-stats is not installed. And
+            if the model's mass lies far outside the training rows: more than twice as
+            far from their mean, in root mean square, as they and noise of level
+            `sigma_` do; or if that cannot be told, because the model was saved by a
+            version that did not keep `location_` and `spread_`.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, sigma=1.0, gains="unit", random_state=0)
+        >>> matcher.fit([[0], [1], [3]]).sample(5, random_state=0).shape
+        (5, 1)
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_draws = max(_FEWEST_DRAWS, -(-n_samples // _N_CHAINS))
+        rng = _generator(random_state)
+        model = self._model()
+        if is_enumerable(model):
+            mixture = exact_mixture(model)
+            self._warn_if_far(mixture.mean(), np.trace(mixture.covariance()))
+            return mixture.sample(rng, n_samples)
+        draws = _tempered(rng, model, n_draws, _N_CHAINS).draws
+        _warn_unless_mixed(draws)
+        rows = draws.reshape(-1, draws.shape[-1])
+        self._warn_if_far(rows.mean(axis=0), rows.var(axis=0).sum())
+        return rows[rng.choice(len(rows), size=n_samples, replace=False)]
+
+    def _warn_if_far(self, mean: Doubles, variance: float) -> None:
+        """Warn of a mean squared distance that no density of the rows would have."""
+        if not hasattr(self, "spread_"):
+            warnings.warn(
+                "Whether the model's mass lies near the training rows is not known: it "
+                "was saved by an earlier version, without location_ and spread_. A new "
+                "fit has them.",
+                SamplingWarning,
+                stacklevel=3,
+            )
+            return
+        offset = mean - to_numpy(self.location_)
+        distance = np.sqrt(variance + offset @ offset)
+        expected = np.hypot(self.spread_, self.sigma_ * self.n_features_in_**0.5)
+        if distance > _FAR * expected:
+            warnings.warn(
+                "The model's mass lies far outside the training rows: its root mean "
+                f"square distance from their mean is {distance:.3g}, theirs with noise "
+                f"of sigma_ is {expected:.3g}. Training says nothing about places that "
+                "no corrupted row visits: try a wide range of noise levels, such as "
+                "sigma=(0.5, 3) for standardised columns, or fewer units. Do not "
+                "trust log_density.",
+                SamplingWarning,
+                stacklevel=3,
+            )
+
+    def sample_chains(
+        self, n_draws: int = 100, n_chains: int = 16, random_state: Randomness = None
+    ) -> dict[str, dict[str, Doubles]]:
+        """Draw chains of rows from the model, for a closer look by ArviZ.
+
+        Parameters
+        ----------
+        n_draws : int, default=100
+            Rows of each chain.
+
+        n_chains : int, default=16
+            Independent chains.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the random numbers; an int makes the chains reproducible.
+
+        Returns
+        -------
+        chains : dict
+            What ``arviz_base.from_dict`` takes: the group "posterior" holds the rows x,
+            of shape (n_chains, n_draws, n_features); the group "sample_stats" holds lp,
+            minus their energy, of shape (n_chains, n_draws).
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> chains = matcher.sample_chains(n_draws=10, n_chains=4, random_state=0)
+        >>> chains["posterior"]["x"].shape
+        (4, 10, 1)
+        """
+        check_is_fitted(self)
+        check_scalar(n_draws, "n_draws", Integral, min_val=1)
+        check_scalar(n_chains, "n_chains", Integral, min_val=1)
+        rng, model = _generator(random_state), self._model()
+        if is_enumerable(model):
+            rows = exact_mixture(model).sample(rng, n_chains * n_draws)
+            rows = rows.reshape(n_chains, n_draws, -1)
+        else:
+            rows = _tempered(rng, model, n_draws, n_chains).draws
+        energy = model.energy(rows.reshape(-1, rows.shape[-1]))
+        return {
+            "posterior": {"x": rows},
+            "sample_stats": {"lp": -energy.reshape(rows.shape[:2])},
+        }
+
+    def log_partition(
+        self,
+        *,
+        tolerance: float = 0.015,
+        max_islands: int = 256,
+        random_state: Randomness = 0,
+    ) -> LogPartition:
+        """Compute the logarithm of the partition function, ``Z = int exp(-E(x)) dx``.
+
+        Exact where the model is a mixture of few enough Gaussians, or where its units
+        span at most two dimensions; by annealed importance sampling otherwise. The
+        first result is kept: until the next fit, further calls return it.
+
+        Parameters
+        ----------
+        tolerance : float, default=0.015
+            Where the value is annealed, independent estimates ("islands") are added, 64
+            at a time, until the standard error of their mean is at most this, in nats.
+
+        max_islands : int, default=256
+            Number of islands, at most. A result that took so many may have a larger
+            standard error than `tolerance`: the result says so. With many features and
+            hidden units it does as a rule, at a few hundredths of a nat.
+
+        random_state : int, RandomState instance or None, default=0
+            Determines the random numbers of the first call. Fixed by default, so that
+            `log_density` is a function of its argument. The value does not depend on
+            `n_jobs`.
+
+        Returns
+        -------
+        log_partition : LogPartition
+            The value, its standard error, bounds, and how it was found; in nats.
+
+        Warns
+        -----
+        SamplingWarning
+            If independent estimates do not agree; then only the lower bound holds.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> matcher.log_partition().method
+        'exact'
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_log_partition"):
+            check_scalar(tolerance, "tolerance", Real, min_val=0)
+            check_scalar(max_islands, "max_islands", Integral, min_val=2)
+            with block_map(effective_n_jobs(self.n_jobs)) as map:
+                result = log_partition(
+                    self._model(),
+                    _generator(random_state),
+                    tolerance=tolerance,
+                    max_islands=max_islands,
+                    map=map,
+                )
+            if not result.is_reliable:
+                warnings.warn(
+                    f"{result.n_islands} estimates of the partition function do not "
+                    f"agree: log Z has a standard error of {result.standard_error:.2g} "
+                    "nats or more, and only its lower bound is reliable.",
+                    SamplingWarning,
+                    stacklevel=2,
+                )
+            self._log_partition = tuple(result)  # of a type that is safe to persist
+        return LogPartition(*self._log_partition)
+
+    @query
+    def log_density(self, X: ArrayLike) -> Doubles:
+        """Evaluate the normalised log-density.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,), float64
+            ``-E(x) - log Z``, in nats; see `log_partition`.
+
+        Examples
+        --------
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> matcher = DenoisingScoreMatcher(2, random_state=0).fit([[0], [1], [3]])
+        >>> import numpy as np
+        >>> grid = np.arange(-6, 9, 0.01)[:, None]
+        >>> float(np.exp(matcher.log_density(grid)).sum() * 0.01)
+        1.00
+        """
+        return -self.energy(X) - self.log_partition().value
+
+
+def _generator(random_state):
+    return np.random.default_rng(check_random_state(random_state).randint(2**31))
+
+
+def _tempered(rng, model, n_draws, n_chains):
+    return tempered_draws(
+        rng, model_target(model), *model_moments(model), n_draws, n_ensembles=n_chains
+    )
+
+
+def _warn_unless_mixed(draws):
+    try:
+        rhat, ess, _ = convergence(draws)
+    except ImportError as error:
+        message = f"Whether the chains have mixed is not known. {error}"
+    else:
+        share = ess.min() / (draws.shape[0] * draws.shape[1])
+        # also if they are not a number, as for chains that do not move
+        if rhat.max() <= _LARGEST_RHAT and share >= _LEAST_EFFICIENCY:
+            return
+        message = (
+            f"The chains have not mixed: split R-hat is {rhat.max():.2f}, the "
+            f"effective sample size {100 * share:.0f} % of the number of rows. Modes "
+            "may be missing, or out of proportion."
+        )
+    warnings.warn(message, SamplingWarning, stacklevel=3)

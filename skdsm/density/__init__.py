@@ -1,0 +1,1 @@
+"""Partition functions and samples: exact, by annealing, by tempering."""

@@ -1,0 +1,1 @@
+"""Rankings, thresholds and p-values of rows."""

@@ -1,0 +1,1 @@
+"""The energy-based model and the Parzen density: formulas on arrays."""

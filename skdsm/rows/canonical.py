@@ -1,0 +1,94 @@
+"""Canonical order of the training rows, so that a fit does not depend on theirs.
+
+Noise is drawn by position. Two data sets that differ in the order of their rows only,
+or in writing a row twice instead of giving it weight two, must therefore be brought to
+one form before any noise is drawn; the fitted models are then equal bit for bit.
+"""
+
+import numpy as np
+
+from skdsm._blocks import row_blocks
+from skdsm.rows.base import scale_weights
+
+__all__ = ["canonical_rows", "hash_rows"]
+
+
+def hash_rows(X, seed):
+    """Hash the bits of each row into 64 bits.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d), float32 or float64, C-contiguous
+        Rows, without negative zeros.
+    seed : int
+        Which hash, in [0, 2**64).
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), uint64
+        Hashes: a pseudo-random function of the row's values and the seed.
+    """
+    bits = X.view(np.uint32 if X.dtype == np.float32 else np.uint64)
+    hashes = np.full(len(X), seed, dtype=np.uint64)
+    for rows in row_blocks(len(X), 4096):  # a block stays in cache over its columns
+        state = hashes[rows]
+        for column in bits[rows].T:
+            state ^= column
+            # a round of the 64-bit finaliser of MurmurHash3 (public domain)
+            state *= np.uint64(0xFF51AFD7ED558CCD)
+            state ^= state >> np.uint64(33)
+        state *= np.uint64(0xC4CEB9FE1A85EC53)
+        state ^= state >> np.uint64(33)
+    return hashes
+
+
+def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
+    """Merge equal rows, and order the rest by their values only.
+
+    The order is that of a seeded hash of each row, so any prefix is a random sample.
+    Rows of weight zero are left out. Cost: one pass over X, one sort of integers.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d), float32 or float64
+        Rows; finite.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Non-negative weights; None is one each.
+    seed : int
+        Which random order, in [0, 2**64).
+    hash_rows : callable, optional
+        ``hash_rows(X, seed)``; a weak one costs time, not correctness.
+
+    Returns
+    -------
+    X : ndarray of shape (n_distinct, d)
+        Distinct rows of positive weight, C-contiguous.
+    weight : ndarray of shape (n_distinct,), float64
+        Summed weight of each, relative to the largest.
+    """
+    if sample_weight is None:
+        weight = np.ones(len(X))
+    else:
+        weight = scale_weights(sample_weight)
+        kept = weight > 0
+        X, weight = X[kept], weight[kept]
+    X = np.add(X, 0, order="C")  # -0.0 becomes 0.0
+    hashes = hash_rows(X, seed)
+    # equal rows meet in order of weight, so that their sum has one order as well
+    order = np.lexsort((weight, hashes))
+    X, weight, hashes = X[order], weight[order], hashes[order]
+
+    collides = hashes[1:] == hashes[:-1]
+    equal = np.zeros(len(X) - 1, dtype=bool)
+    candidates = np.flatnonzero(collides)
+    equal[candidates] = (X[candidates] == X[candidates + 1]).all(axis=1)
+    if not np.array_equal(equal, collides):
+        # distinct rows of equal hash: sort by value within the hash
+        order = np.lexsort((weight, *X.T[::-1], hashes))
+        X, weight = X[order], weight[order]
+        equal = (X[1:] == X[:-1]).all(axis=1)
+
+    first = np.flatnonzero(np.concatenate([[True], ~equal]))
+    if len(first) < len(X):
+        X, weight = X[first], np.add.reduceat(weight, first)
+    return X, weight / weight.max()

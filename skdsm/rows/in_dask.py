@@ -1,0 +1,369 @@
+"""Training rows in the blocks of a dask array.
+
+Only means, numbers and samples come to the client; the rows stay where they are.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skdsm._blocks import single_threaded_blas
+from skdsm.rows.base import (
+    REPRESENTATIVE_ROWS,
+    check_reach,
+    copyable_rows,
+    mean_and_reach,
+    scale_weights,
+)
+from skdsm.rows.dask_blocks import compute, task
+from skdsm.rows.in_file import HEAD, TAIL, leave_rows
+from skdsm.rows.in_memory import TrainingRows
+
+__all__ = ["DistributedRows", "distribute_rows"]
+
+_MANY_BLOCKS = 64
+_SMALL_BLOCK, _GOOD_BLOCK, _HUGE_BLOCK = 2**23, 2**26, 2**30  # bytes
+
+
+class RowBlock(NamedTuple):
+    """One block of rows, where it is.
+
+    Attributes
+    ----------
+    X : dask.delayed.Delayed
+        Its rows.
+    weight : dask.delayed.Delayed or None
+        Their weights, of at most one.
+    n_rows : int
+        Number of rows.
+    n_candidates : int
+        Number of rows of positive weight; not zero.
+    seed : int
+        Of the order in which it is read.
+    """
+
+    X: Any
+    weight: Any
+    n_rows: int
+    n_candidates: int
+    seed: int
+
+
+class DistributedRows(NamedTuple):
+    """Training rows in blocks that others hold.
+
+    Attributes
+    ----------
+    X : dask.array.Array of shape (n_samples, d)
+        Rows as they were given.
+    blocks : tuple of RowBlock
+        Blocks with rows of positive weight.
+    mean : ndarray of shape (d,), float64
+        Weighted mean of the rows.
+    seed : int
+        Of samples.
+    samples : dict
+        Samples by their size and draw: all that the client has seen of the rows.
+    dtype : dtype
+        Type of the arithmetic, to which centred rows are rounded.
+    share : float
+        Part of each block that is in use.
+    """
+
+    X: Any
+    blocks: tuple
+    mean: np.ndarray
+    seed: int
+    samples: dict
+    dtype: np.dtype
+    share: float = 1.0
+
+    def head(self, n_rows):
+        """Take a random sample.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many.
+
+        Returns
+        -------
+        TrainingRows or DistributedRows
+            Single rows copied to the client; a part of each block, if that would be too
+            many.
+        """
+        if n_rows >= len(self.X):
+            return self
+        if n_rows <= copyable_rows(self.X):
+            return self.sample(n_rows)
+        return self._replace(share=n_rows / len(self.X))
+
+    def tail(self, n_rows):
+        """Take a random sample that shares few rows with any `head`, if there are many.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many and they fit in the bound on a copy.
+
+        Returns
+        -------
+        TrainingRows
+            Single rows copied to the client.
+        """
+        return self.sample(n_rows, TAIL)
+
+    def sample(self, n_rows, draw=HEAD):
+        """Copy a random sample of single rows to the client.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many, if there are that many and they fit in the bound on a copy.
+        draw : {HEAD, TAIL}, optional
+            Which of the samples of that size.
+
+        Returns
+        -------
+        TrainingRows
+            The sample.
+        """
+        key = n_rows, draw
+        if key not in self.samples:
+            self.samples[key] = self._gather(n_rows, draw)
+        return self.samples[key].rounded(self.dtype)
+
+    def representative(self):
+        """Take the rows whose scores set the threshold.
+
+        Returns
+        -------
+        TrainingRows
+            A random sample.
+        """
+        return self.sample(REPRESENTATIVE_ROWS)
+
+    def rounded(self, dtype):
+        """Choose the type of the arithmetic on these rows.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Either float32 or float64.
+
+        Returns
+        -------
+        DistributedRows
+            The same rows, which the workers round in each evaluation.
+        """
+        return self._replace(dtype=np.dtype(dtype))
+
+    def _gather(self, n_rows, draw):
+        ends = np.cumsum([block.n_candidates for block in self.blocks])
+        n_rows = int(min(n_rows, ends[-1], copyable_rows(self.X)))
+        rng = np.random.default_rng((self.seed, n_rows, draw))
+        # from each block in proportion to its rows
+        places = (np.arange(n_rows) + rng.random()) * (ends[-1] / n_rows)
+        owner = np.searchsorted(ends, np.minimum(places, ends[-1] - 0.5), side="right")
+        taken = np.bincount(owner, minlength=len(ends))
+        parts = compute(
+            task(
+                _sample_block,
+                mean=self.mean,
+                seed=block.seed,
+                n_rows=int(n),
+                draw=draw,
+            )(block.X, block.weight)
+            for block, n in zip(self.blocks, taken, strict=True)
+            if n
+        )
+        X, weight = zip(*parts, strict=True)
+        order = rng.permutation(sum(map(len, X)))
+        weight = None if weight[0] is None else np.concatenate(weight)[order]
+        return TrainingRows(np.concatenate(X)[order], weight, self.mean)
+
+
+def distribute_rows(X, sample_weight, seed, *, check, persist):
+    """Set up the rows of a dask array.
+
+    Blocks that are many and small are merged, and huge ones are split; all others stay
+    as they are. Their division is part of the input: noise is drawn by block.
+
+    Parameters
+    ----------
+    X : dask.array.Array of shape (n_samples, d), float32 or float64
+        Rows, in one block of columns.
+    sample_weight : dask.array.Array of shape (n_samples,), float64, or None
+        Weights.
+    seed : int
+        Which random order of the rows of a block.
+    check : callable
+        ``check(X)`` raises an error if values of a block are not usable.
+    persist : bool
+        Whether to keep the rows in memory, that of the workers if there are any.
+        Otherwise the array is computed anew in every evaluation, block by block.
+
+    Returns
+    -------
+    DistributedRows
+        The rows to train on.
+
+    Raises
+    ------
+    NonFiniteError
+        If squared distances between the rows overflow.
+    ValueError
+        If there are no rows, the weights are another number, or all of them are zero.
+    """
+    keep = _persist if persist else _leave
+    X = keep(_even_blocks(_sized(keep(X))))
+    weight = None
+    if sample_weight is not None:
+        weight = _sized(sample_weight)
+        if weight.shape != X.shape[:1]:
+            raise ValueError(
+                f"sample_weight.shape == {weight.shape}, expected {X.shape[:1]}!"
+            )
+        weight = keep(weight.rechunk(X.chunks[:1]))
+    blocks = _delayed_blocks(X), _delayed_blocks(weight, X.numblocks[0])
+    summaries = compute(
+        task(summarise_block, check=check)(*block)
+        for block in zip(*blocks, strict=True)
+    )
+    used = [index for index, one in enumerate(summaries) if one.n_candidates]
+    if not used:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
+            "required."
+            if not len(X)
+            else "Sample weights must contain at least one non-zero number."
+        )
+    exponent = max(summaries[index].exponent for index in used)
+    if weight is not None:
+        # as `scale_weights` does for rows in one place
+        weight = keep(weight.map_blocks(np.ldexp, -exponent, dtype=np.float64))
+        blocks = blocks[0], _delayed_blocks(weight)
+    mean = _overall_mean([summaries[index] for index in used], exponent, X)
+    states = np.random.SeedSequence(seed).generate_state(len(summaries), np.uint64)
+    return DistributedRows(
+        X,
+        tuple(
+            RowBlock(
+                blocks[0][index],
+                blocks[1][index],
+                summaries[index].n_rows,
+                summaries[index].n_candidates,
+                int(states[index]),
+            )
+            for index in used
+        ),
+        mean,
+        seed,
+        {},
+        X.dtype,
+    )
+
+
+class _Summary(NamedTuple):
+    n_rows: int
+    n_candidates: int
+    mean: np.ndarray | None = None
+    reach: float = 0.0
+    weight: float = 0.0  # sum, times two to the minus `exponent`
+    exponent: int = 0
+
+
+def _overall_mean(summaries, exponent, X):
+    """Mean over blocks; checks that squared distances are finite."""
+    origin = summaries[0].mean
+    weight = np.array(
+        [np.ldexp(one.weight, int(one.exponent - exponent)) for one in summaries]
+    )
+    apart = np.array([one.mean for one in summaries]) - origin
+    # a mean is within reach of the row that its block's reach counts from
+    reach = 2 * max(one.reach for one in summaries) + np.abs(apart).max()
+    check_reach(reach, X)
+    return origin + weight @ apart / weight.sum()
+
+
+# --- Tasks ---
+
+
+def summarise_block(X, weight, *, check):
+    """Check a block, and say what the client needs to know of it.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d)
+        Rows.
+    weight : ndarray of shape (n_samples,) or None
+        Weights.
+    check : callable
+        ``check(X)`` raises an error if values are not usable.
+
+    Returns
+    -------
+    NamedTuple
+        Numbers of rows, their mean and reach, their weight as fraction and exponent.
+
+    Raises
+    ------
+    NonFiniteError
+        If squared distances between the rows overflow.
+    """
+    check(X)
+    if weight is None:
+        n_candidates, exponent, total = len(X), 0, float(len(X))
+    else:
+        n_candidates = int(np.count_nonzero(weight))
+    if not n_candidates:
+        return _Summary(len(X), 0)
+    if weight is not None:
+        exponent = int(np.frexp(weight.max())[1])
+        weight = scale_weights(weight)
+        total = float(weight.sum())
+    with single_threaded_blas():
+        mean, reach = mean_and_reach(X, weight)
+    check_reach(reach, X)
+    return _Summary(len(X), n_candidates, mean, float(reach), total, exponent)
+
+
+def _sample_block(X, weight, *, mean, seed, n_rows, draw):
+    rows = leave_rows(X, weight, mean, seed).sample(n_rows, draw)
+    return np.ascontiguousarray(rows.X), rows.weight
+
+
+# --- Blocks ---
+
+
+def _persist(array):
+    return array.persist()
+
+
+def _leave(array):
+    return array
+
+
+def _delayed_blocks(array, n_blocks=None):
+    if array is None:
+        return [None] * n_blocks
+    return array.to_delayed().ravel().tolist()
+
+
+def _sized(array):
+    """Find out how many rows the blocks have, if that is not known."""
+    if np.isnan(array.shape[0]):
+        array = array.copy()  # the sizes are set in place
+        array.compute_chunk_sizes()
+    return array
+
+
+def _even_blocks(X):
+    """Merge blocks that cost more to send for than to evaluate; split huge ones."""
+    sizes = X.chunks[0]
+    row_bytes = X.shape[1] * X.dtype.itemsize
+    many = len(sizes) > _MANY_BLOCKS and X.nbytes < _SMALL_BLOCK * len(sizes)
+    if not many and max(sizes) * row_bytes <= _HUGE_BLOCK:
+        return X
+    n_rows = min(_GOOD_BLOCK // row_bytes, -(-len(X) // _MANY_BLOCKS))
+    return X.rechunk({0: max(1, n_rows)})

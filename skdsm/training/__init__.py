@@ -1,0 +1,1 @@
+"""Denoising score matching: corruption, objectives, stages of L-BFGS."""

@@ -1,0 +1,121 @@
+"""How deep the wells are: the energy, matched to a density that is known.
+
+Score matching compares gradients, and these hardly depend on the proportions of parts
+of the data that lie apart: in a mixture of two clusters the score says where they are,
+not how large (Wenliang and Kanagawa 2020, arXiv 2008.10087). So a model of a small
+denoising loss may still have energies that are off from place to place. Denoising score
+matching knows more than the score of its target, though: the density of the corrupted
+rows is Parzen's (Vincent 2011, section 4), in closed form.
+
+The energy is linear in the gains, and the denoising loss is quadratic. With W, b and c
+as training left them, and the loss as small as gains can make it, the gains that
+minimise ::
+
+    growth of E |r(x~) - x|^2 / 2  +  lambda / (2 E s^2) * E rho(D(x~) - k)
+
+    D(x~) = sigma^2 E(x~) + tau^2 log q_i(x~)
+
+over the corrupted rows x~ are therefore the solution of a small robust regression: rho
+is Huber's loss, k the best constant, tau the lowest noise level and q_i the Parzen
+density of bandwidth tau without row i, which x~ is a copy of. Were it counted, each row
+would ask for a well of its own, an outlier as well. By Huber's loss, an outlier, of
+which q_i says nearly nothing, has a bounded say.
+"""
+
+import numpy as np
+from scipy.linalg import solve
+
+from skdsm.exceptions import NonFiniteError
+from skdsm.model.activations import logistic, softplus
+from skdsm.model.parzen import held_out_log_density, merged_rows
+from skdsm.training.corruption import draw_corruption
+
+__all__ = ["match_energy"]
+
+_CENTRES = 2048  # distinct rows, at most, that the Parzen density is made of
+_COPIES = 4  # corrupted copies of each, at least
+_ROWS_A_UNIT = 8  # corrupted rows, at least
+_ROBUST = 3.0  # median absolute deviations at which Huber's loss becomes linear
+_FEW_NATS = 3.0  # of log-density that it is quadratic for in any case
+_STEPS = 5  # of reweighted least squares
+_RIDGE = 1e-5  # of the mean curvature: units alike must not fight with huge gains
+
+
+def match_energy(parameters, rows, levels, strength, seed):
+    """Move the gains to where the energy agrees with the held-out Parzen density.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        W, b, c and g in the frame of the rows.
+    rows : TrainingRows
+        Clean rows.
+    levels : NoiseLevels
+        Noise levels.
+    strength : float
+        Weight lambda of the energies beside the denoising loss.
+    seed : tuple of int
+        Names the draw of noise.
+
+    Returns
+    -------
+    Parameters
+        The same W, b and c, and other gains. Where no row has another one to be
+        compared with, the same parameters.
+
+    Raises
+    ------
+    NonFiniteError
+        If the regression overflows.
+    """
+    W, b, c, g = parameters
+    X, weight = merged_rows(rows.sample(_CENTRES), _CENTRES)
+    n_copies = max(_COPIES, -(-_ROWS_A_UNIT * len(W) // len(X)))
+    noise = draw_corruption(X.shape, levels, n_copies, seed, np.float64).noise
+    X_noisy = np.concatenate(X + noise)
+    own = np.tile(np.arange(len(X)), n_copies)
+    log_density = held_out_log_density(X_noisy, X, weight, own, levels.low)
+    known = np.isfinite(log_density)
+    if not known.any():
+        return parameters
+    X_noisy, own, log_density = X_noisy[known], own[known], log_density[known]
+    share = weight[own] / weight[own].sum()
+
+    U = X_noisy @ W.T + b
+    code, wells = logistic(U), softplus(U)
+    with np.errstate(over="ignore", invalid="ignore"):
+        curvature = (code.T @ (share[:, None] * code)) * (W @ W.T)
+        # what the change of gains is to add to the sum over units
+        offset = X_noisy - c
+        difference = (
+            0.5 * np.einsum("ij,ij->i", offset, offset)
+            - wells @ g
+            + levels.low**2 * log_density
+        )
+        scale = strength / levels.mean_square
+        change, left, level = np.zeros_like(g), difference, np.median(difference)
+        for _ in range(_STEPS):
+            trusted = share * _huber_weight(left - level, _FEW_NATS * levels.low**2)
+            centred = wells - trusted @ wells / trusted.sum()
+            matrix = curvature + scale * (centred.T @ (trusted[:, None] * centred))
+            right = scale * (centred.T @ (trusted * difference))
+            change = _solve(matrix, right)
+            left = difference - wells @ change
+            level = trusted @ left / trusted.sum()
+    return parameters._replace(gains=g + change)
+
+
+def _huber_weight(difference, least):
+    """Weights with which least squares minimise Huber's loss, up to its scale."""
+    distance = np.abs(difference)
+    limit = max(_ROBUST * np.median(distance), least)
+    return limit / np.maximum(distance, limit)
+
+
+def _solve(matrix, right):
+    size = np.trace(matrix) / len(matrix)
+    if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
+        raise NonFiniteError("Energy matching")
+    if size == 0:  # units that are never on, whose gains mean nothing
+        return np.zeros_like(right)
+    return solve(matrix + _RIDGE * size * np.eye(len(matrix)), right, assume_a="pos")

@@ -1,0 +1,199 @@
+"""Staged minimisation by SciPy's L-BFGS.
+
+A line search needs a deterministic objective, so the noise is frozen within a stage; a
+fresh draw in the next stage keeps the model from fitting any one of them. A stage is
+one run of L-BFGS or some; each run starts where the last one ended, with a change of
+variables estimated there.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skdsm.model.parameters import Parameters
+from skdsm.training.lbfgs import minimise_run
+
+__all__ = ["Monitor", "TrainingResult", "train"]
+
+_RUN_ITER = 30
+# status of L-BFGS-B: the line search found no acceptable step; a callback stopped it
+_ABNORMAL, _REQUESTED = 2, 99
+
+
+class TrainingResult(NamedTuple):
+    """What training came to.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        W, b, c and g.
+    loss_curve : ndarray of shape (n_iter,)
+        Loss after each iteration, on the noise of its stage.
+    stage_ends : ndarray of shape (n_stages,)
+        Iterations done at the end of each stage.
+    validation_curve : ndarray of shape (n_stages,)
+        Loss at the end of each stage on one draw of noise that is never trained on.
+    message : str
+        Empty if training stopped by its tolerance or by request, else why it stopped.
+    """
+
+    parameters: Parameters
+    loss_curve: np.ndarray
+    stage_ends: np.ndarray
+    validation_curve: np.ndarray
+    message: str
+
+
+class Monitor:
+    """Follows training, and may stop it. This one only watches."""
+
+    def begin_stage(self, stage, max_iter):
+        """Take note that a stage begins.
+
+        Parameters
+        ----------
+        stage : Stage
+            The stage.
+        max_iter : int
+            Its L-BFGS iterations, at most.
+        """
+
+    def end_iteration(self, parameters, loss):
+        """Take note of an iteration.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Current W, b, c and g.
+        loss : float
+            Current loss.
+
+        Returns
+        -------
+        bool
+            Whether to stop.
+        """
+        return False
+
+    def end_stage(self, parameters, validation_loss):
+        """Take note that a stage has ended.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Current W, b, c and g.
+        validation_loss : float
+            Loss on the validation draw.
+
+        Returns
+        -------
+        bool
+            Whether to stop.
+        """
+        return False
+
+
+def train(
+    start,
+    stage,
+    next_stage,
+    draw_risk,
+    scaling,
+    *,
+    validation_risk,
+    scale,
+    idle_loss,
+    max_iter,
+    tol,
+    learn_gains=False,
+    monitor=None,
+):
+    """Train in stages until the validation loss stops improving.
+
+    Parameters
+    ----------
+    start : Parameters
+        Where to start.
+    stage : Stage
+        The first stage.
+    next_stage : callable
+        ``next_stage(stage, improved)`` returns the stage after this one, or None.
+    draw_risk : callable
+        ``draw_risk(index, stage)`` returns the stage's risk under fresh noise.
+    scaling : callable
+        ``scaling(parameters, risk)`` returns the stage's change of variables.
+    validation_risk : callable
+        ``validation_risk(parameters)`` is the loss on the validation draw.
+    scale : float
+        Typical size of the risk; positive.
+    idle_loss : float
+        Risk of leaving corrupted rows as they are.
+    max_iter : int
+        L-BFGS iterations in all.
+    tol : float
+        A stage has improved the validation loss if by more than this fraction of it.
+    learn_gains : bool, optional
+        Whether the gains are free.
+    monitor : Monitor, optional
+        Follows training.
+
+    Returns
+    -------
+    TrainingResult
+        The parameters, and the record of how they came about.
+    """
+    monitor = Monitor() if monitor is None else monitor
+    parameters = start
+    losses, stage_ends, validation = [], [], [validation_risk(start)]
+    status, stopped = 0, False
+
+    def end_iteration(parameters, loss):
+        losses.append(loss)
+        return monitor.end_iteration(parameters, loss)
+
+    while stage is not None and len(losses) < max_iter and not stopped:
+        monitor.begin_stage(
+            stage, min(stage.n_runs * _RUN_ITER, max_iter - len(losses))
+        )
+        risk = draw_risk(len(stage_ends), stage)
+        for _ in range(stage.n_runs):
+            n_iter = min(_RUN_ITER, max_iter - len(losses))
+            if n_iter == 0 or status == _REQUESTED:
+                break
+            parameters, status = minimise_run(
+                risk,
+                parameters,
+                scaling(parameters, risk),
+                n_iter,
+                scale=scale,
+                learn_gains=learn_gains,
+                end_iteration=end_iteration,
+            )
+        stage_ends.append(len(losses))
+        validation.append(validation_risk(parameters))
+        stopped = monitor.end_stage(parameters, validation[-1]) or status == _REQUESTED
+        gain = validation[-2] - validation[-1]
+        stage = next_stage(stage, gain > tol * _reducible(validation[-1], idle_loss))
+    message = ""
+    if stage is not None and not stopped:
+        message = "the maximum number of iterations was reached"
+    elif status == _ABNORMAL and validation[-1] >= max(validation[0], idle_loss):
+        message = "the line search failed at the start, far from the scale of sigma"
+    if not losses:  # the start is a minimum: to find that out is an iteration as well
+        losses, stage_ends, validation = [validation[-1]], [1], validation[-2:]
+    return TrainingResult(
+        parameters,
+        np.array(losses),
+        np.array(stage_ends),
+        np.array(validation[1:]),
+        message,
+    )
+
+
+def _reducible(loss, idle_loss):
+    """Part of the loss that a better model could still move, by order of magnitude.
+
+    At a small noise level nearly all of the noise stays, whatever the model: what
+    counts is the distance from doing nothing. At a large one, nearly all of it goes.
+    """
+    return min(abs(loss), abs(idle_loss - loss))

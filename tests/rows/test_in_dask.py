@@ -1,0 +1,180 @@
+"""Rows in blocks: where they are, what the client sees of them, samples."""
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from support.quick_fits import settings
+from support.rows_in_blocks import CHUNKS, WEIGHT, D, N, X, distribute, without_units
+
+from skdsm.exceptions import NonFiniteError
+from skdsm.rows import base, dask_risk, in_dask
+from skdsm.rows.dask_risk import DistributedRisk
+from skdsm.rows.in_dask import DistributedRows, distribute_rows
+from skdsm.rows.in_memory import TrainingRows
+
+some_weight_or_none = pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "w"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Nothing here needs more, unless a test says so."""
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@some_weight_or_none
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+@pytest.mark.parametrize("scale", [1.0, 1e308], ids=["", "large"])
+def test_mean_is_the_weighted_mean(weight, offset, scale):
+    rows = distribute(X + offset, None if weight is None else weight / 4 * scale)
+    expected = offset + np.average((X + offset) - offset, axis=0, weights=weight)
+    np.testing.assert_allclose(rows.mean, expected, rtol=1e-15, atol=1e-12)
+
+
+def test_blocks_without_weight_are_left_out():
+    weight = np.zeros(N)
+    weight[[5, 4500]] = 1, 5e-324  # of which the second is nothing beside the first
+    rows = distribute(weight=weight)
+    assert [block.n_candidates for block in rows.blocks] == [1, 1]
+    made = settings(n_components=2)
+    value, _ = DistributedRisk(rows, made, (0,))(without_units(np.zeros(D)))
+    assert value == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(rows.mean, X[5])
+    assert len(rows.sample(10).X) == 1
+
+
+def test_empty_blocks_are_left_out():
+    rows = distribute(chunks=(0, 2000, 0, 3000, 0))
+    assert [block.n_rows for block in rows.blocks] == [2000, 3000]
+
+
+def test_blocks_stay_as_they_are():
+    rows = distribute()
+    assert rows.X.chunks[0] == CHUNKS
+    assert [block.n_rows for block in rows.blocks] == list(CHUNKS)
+    held = rows.X.__dask_graph__()
+    assert distribute_rows(
+        rows.X, None, 0, check=lambda X: None, persist=True
+    ).X.__dask_graph__().keys() == (held.keys())
+
+
+def test_many_small_blocks_are_merged():
+    rows = distribute(chunks=(50,) * 100)
+    assert len(rows.blocks) == 64
+    assert sum(block.n_rows for block in rows.blocks) == N
+
+
+def test_huge_blocks_are_split(monkeypatch):
+    monkeypatch.setattr(in_dask, "_HUGE_BLOCK", 1000 * D * 8)
+    rows = distribute()
+    assert len(rows.blocks) == 64
+    assert sum(block.n_rows for block in rows.blocks) == N
+
+
+def test_unknown_sizes_are_found_out_and_the_input_is_not_changed():
+    given = da.from_array(X, chunks=(1000, -1))
+    given = given[given[:, 0] > 0.5]
+    for persist in (True, False):
+        rows = distribute_rows(given, None, 0, check=lambda X: None, persist=persist)
+        assert np.isnan(given.shape[0])
+        assert len(rows.X) == (X[:, 0] > 0.5).sum()
+        assert sum(block.n_rows for block in rows.blocks) == len(rows.X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_far_apart_blocks_are_refused(dtype):
+    """Each alone would do; their distance overflows."""
+    far = np.zeros((20, 2), dtype)
+    far[10:] = 0.1 * np.sqrt(np.finfo(dtype).max)
+    with pytest.raises(NonFiniteError, match="rescale"):
+        distribute(far, chunks=(10, 10))
+    distribute(far / 100, chunks=(10, 10))
+
+
+# --- Samples ---
+
+
+@some_weight_or_none
+def test_sample_is_of_distinct_rows_centred_in_memory(weight):
+    sample = distribute(weight=weight).sample(500)
+    assert isinstance(sample, TrainingRows)
+    given = sample.X + sample.mean
+    index = np.abs(given[:, None] - X).sum(axis=2).argmin(axis=1)
+    assert len(set(index)) == len(index) == 500
+    np.testing.assert_allclose(given, X[index], atol=1e-12)
+    if weight is None:
+        assert sample.weight is None
+    else:
+        assert (sample.weight > 0).all()
+        assert np.ptp(sample.weight / weight[index]) == 0
+
+
+def test_sample_is_in_random_order():
+    sample = distribute().sample(2000).X[:, 0]
+    assert abs(np.corrcoef(sample[1:], sample[:-1])[0, 1]) < 5 / np.sqrt(2000)
+    assert abs(np.corrcoef(sample, np.arange(2000))[0, 1]) < 5 / np.sqrt(2000)
+
+
+@pytest.mark.parametrize("n_rows", [3, 200])
+def test_sample_of_sorted_rows_is_unbiased(n_rows):
+    """Each block gives its share, so the spread is below that of single draws."""
+    seeds = range(60)
+    means = [distribute(seed=s).sample(n_rows).X.mean(axis=0) for s in seeds]
+    bound = X.std(axis=0) / np.sqrt(n_rows * len(seeds))
+    assert (np.abs(np.mean(means, axis=0)) < 5 * bound).all()
+    assert np.std(means, axis=0).max() > 0
+
+
+@some_weight_or_none
+@pytest.mark.parametrize("n_rows", [N, 2 * N])
+def test_sample_of_all_rows_is_all_of_them(weight, n_rows):
+    rows = distribute(weight=weight).sample(n_rows)
+    expected = X if weight is None else X[weight > 0]
+    np.testing.assert_allclose(
+        np.sort(rows.X + rows.mean, axis=0), expected, atol=1e-12
+    )
+
+
+def test_samples_are_fetched_once_and_bounded(monkeypatch):
+    rows = distribute()
+    assert rows.sample(100).X is rows.sample(100).X
+    monkeypatch.setattr(base, "_GATHERED_BYTES", 2**10)
+    assert 0 < rows.sample(4000).X.nbytes <= 2**10
+
+
+@some_weight_or_none
+def test_head_and_tail_of_one_size_are_draws_of_their_own(weight):
+    """Of n rows they share about n^2 / N: within five standard deviations of 17."""
+    rows = distribute(weight=weight)
+    head, tail = rows.head(2000), rows.tail(2000)
+    assert len(head.X) == len(tail.X) == 2000
+    shared = len(set(head.X[:, 0]) & set(tail.X[:, 0]))
+    n_candidates = N if weight is None else np.count_nonzero(weight)
+    assert abs(shared - 2000**2 / n_candidates) < 5 * 17
+
+
+@some_weight_or_none
+def test_head_is_a_sample_a_part_of_each_block_or_all(weight, monkeypatch):
+    rng = np.random.default_rng(0)
+    many = rng.standard_normal((81_920, D))
+    weight = None if weight is None else rng.uniform(size=len(many))
+    rows = distribute(many, weight, chunks=(40_960, 40_960))
+    assert rows.head(81_920) is rows
+    assert isinstance(rows.head(1000), TrainingRows)
+    monkeypatch.setattr(base, "_GATHERED_BYTES", 2**10)
+    part = rows.head(20_000)
+    assert isinstance(part, DistributedRows)
+    counts = []
+    evaluate = dask_risk.evaluate_block
+
+    def noting(X, weight, packed, **constants):
+        out = evaluate(X, weight, packed, **constants)
+        counts.append(out[0] / (1 if weight is None else weight.mean()))
+        return out
+
+    monkeypatch.setattr(dask_risk, "evaluate_block", noting)
+    made = settings(n_components=2, n_corruptions=1)
+    risk = dask_risk.distributed_risk(part, made, (0,))
+    risk(without_units(np.zeros(D)))
+    assert counts == pytest.approx([8192, 8192], rel=0.05)  # whole blocks of 4,096

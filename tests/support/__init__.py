@@ -1,0 +1,1 @@
+"""References, draws and fits that several test files use."""
