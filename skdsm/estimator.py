@@ -21,23 +21,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skdsm import __version__
-from skdsm._blocks import block_map, row_blocks
+from skdsm._blocks import block_map
+from skdsm._sklearn.backends import backend_of, evaluate, query
 from skdsm._sklearn.callbacks import FitMonitor
 from skdsm._sklearn.density_mixin import DensityMixin
 from skdsm._sklearn.detection_mixin import (
     LANDMARK_ATTRIBUTES,
     DetectionMixin,
     fitted_model,
-)
-from skdsm._sklearn.dispatch import mean, on_device_of
-from skdsm._sklearn.inputs import (
-    check_codes,
-    check_rows,
-    check_weights,
-    evaluate_elsewhere,
-    query,
-    ways_to_train,
-    where_rows_are,
 )
 from skdsm._sklearn.validation import (
     COUNT,
@@ -59,8 +50,6 @@ from skdsm.training.fit import (
 )
 
 __all__ = ["DenoisingScoreMatcher"]
-
-_FEWEST_BLOCKS = 4  # to start a thread takes longer than to score fewer
 
 _Fit = TypeVar("_Fit", bound=Callable[..., Any])
 
@@ -412,9 +401,10 @@ class DenoisingScoreMatcher(
 
     def _fit(self, X, y, sample_weight):
         levels = check_noise_levels(self.sigma, type(self).__name__)
-        X = check_rows(self, X, reset=True)
-        n_fits = self._n_fits(X)
-        sample_weight = check_weights(sample_weight, X)
+        backend = backend_of(X)
+        X = backend.check_rows(self, X, reset=True)
+        n_fits = self._n_fits(backend)
+        sample_weight = backend.check_weights(sample_weight, X)
         start = self._previous_parameters(X.shape[1])
         seed = int(check_random_state(self.random_state).randint(2**31))
         settings = Settings(
@@ -434,12 +424,12 @@ class DenoisingScoreMatcher(
         context.call_on_fit_task_begin(**hooks)
 
         with block_map(effective_n_jobs(self.n_jobs)) as map:
-            ways = ways_to_train(X, type(self).__name__)
-            all_rows = rows = ways.prepare(X, sample_weight, seed)
+            owner = type(self).__name__
+            all_rows = rows = backend.prepare(X, sample_weight, seed, owner)
             for step in reversed(range(n_fits)):
                 attributes = partial(
                     self._attributes,
-                    X=X,
+                    backend=backend,
                     rows=rows,
                     settings=settings,
                     seed=seed,
@@ -454,7 +444,7 @@ class DenoisingScoreMatcher(
                     start=None if start is None else start.translate(-rows.mean),
                     monitor=monitor,
                     map=map,
-                    parts=Parts(risk=ways.risk),
+                    parts=Parts(risk=backend.risk),
                 )
                 fitted = attributes(result.parameters)
                 if monitor.has_stopped:
@@ -496,7 +486,7 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, parameters, *, X, rows, settings, seed, all_rows, map):
+    def _attributes(self, parameters, *, backend, rows, settings, seed, all_rows, map):
         """Fitted attributes that follow from what training came to."""
         levels = settings.levels
         parameters = final_parameters(parameters, rows, settings, seed)
@@ -515,26 +505,10 @@ class DenoisingScoreMatcher(
         }
         fitted |= self._landmarks(sample, fitted, levels)
         fitted |= self._threshold(all_rows, fitted, map)
-        return on_device_of(X, fitted)
+        return backend.attributes(fitted)
 
     def _model(self):
         return fitted_model(vars(self))
-
-    def _evaluate(self, function, X):
-        """Apply ``function(model, X)`` to blocks of validated rows."""
-        X = check_rows(self, X, reset=False)
-        model, block_size = self._model(), self._block_size(vars(self))
-        if where_rows_are(X):
-            owner = type(self).__name__
-            return evaluate_elsewhere(function, model, X, block_size, owner)
-        blocks = row_blocks(len(X), block_size)
-        n_threads = min(
-            effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
-        )
-        with block_map(n_threads) as map:
-            return np.concatenate(
-                list(map(lambda rows: function(model, X[rows]), blocks))
-            )
 
     @query
     def transform(self, X: ArrayLike) -> Floats:
@@ -557,7 +531,7 @@ class DenoisingScoreMatcher(
         >>> matcher.transform([[1], [2], [4]]).shape
         (3, 2)
         """
-        return self._evaluate(EnergyModel.hidden, X)
+        return evaluate(self, EnergyModel.hidden, self._model(), X)
 
     @query
     def inverse_transform(self, X: ArrayLike) -> Floats:
@@ -582,13 +556,10 @@ class DenoisingScoreMatcher(
         >>> np.allclose(decoded, matcher.reconstruct([[5]]))
         True
         """
-        H, model = check_codes(X, self.gains_.shape[0]), self._model()
-        if where_rows_are(H):
-            block_size, owner = self._block_size(vars(self)), type(self).__name__
-            return evaluate_elsewhere(
-                EnergyModel.decode, model, H, block_size, owner, "H"
-            )
-        return model.decode(H)
+        backend = backend_of(X)
+        H = backend.check_codes(X, self.gains_.shape[0])
+        options = {"n_jobs": self.n_jobs, "owner": type(self).__name__, "name": "H"}
+        return backend.evaluate(EnergyModel.decode, self._model(), H, **options)
 
     @query
     def reconstruct(self, X: ArrayLike) -> Floats:
@@ -612,7 +583,7 @@ class DenoisingScoreMatcher(
         >>> matcher.reconstruct([[9]]) < 9  # back to the training rows
         array([[ True]])
         """
-        return self._evaluate(EnergyModel.reconstruct, X)
+        return evaluate(self, EnergyModel.reconstruct, self._model(), X)
 
     @query
     def energy(self, X: ArrayLike) -> Doubles:
@@ -637,7 +608,7 @@ class DenoisingScoreMatcher(
         >>> bool(near < far)
         True
         """
-        return self._evaluate(EnergyModel.energy, X)
+        return evaluate(self, EnergyModel.energy, self._model(), X)
 
     @query
     def score_function(self, X: ArrayLike) -> Floats:
@@ -661,7 +632,7 @@ class DenoisingScoreMatcher(
         array([[ True],
                [False]])
         """
-        return self._evaluate(EnergyModel.score, X)
+        return evaluate(self, EnergyModel.score, self._model(), X)
 
     @query
     def feature_contributions(self, X: ArrayLike) -> Floats:
@@ -686,7 +657,7 @@ class DenoisingScoreMatcher(
         >>> matcher.feature_contributions([[1, 9], [9, 1]]).argmax(axis=1)
         array([1, 0])
         """
-        return self._evaluate(EnergyModel.feature_contributions, X)
+        return evaluate(self, EnergyModel.feature_contributions, self._model(), X)
 
     @query
     def score(self, X: ArrayLike, y: object = None) -> float:
@@ -734,7 +705,8 @@ class DenoisingScoreMatcher(
         >>> matcher.score([[0], [1], [3]]) > matcher.score([[7], [8], [9]])
         True
         """
-        return -mean(self._evaluate(EnergyModel.implicit_loss, X))
+        loss = evaluate(self, EnergyModel.implicit_loss, self._model(), X)
+        return -backend_of(loss).mean(loss)
 
     @property
     def _n_features_out(self):

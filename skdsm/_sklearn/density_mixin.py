@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skdsm._blocks import block_map
-from skdsm._sklearn.dispatch import to_numpy
-from skdsm._sklearn.inputs import query
+from skdsm._sklearn.array_backend import to_numpy
+from skdsm._sklearn.backends import query
 from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.density.log_partition import LogPartition, log_partition, model_moments
 from skdsm.density.mixture import exact_mixture, is_enumerable

@@ -8,7 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdsm._sklearn.dispatch import device_of
+from skdsm._sklearn.array_backend import ArrayBackend
+from skdsm._sklearn.backends import backend_of
 
 __all__ = ["PreparedModel", "Table"]
 
@@ -194,10 +195,10 @@ class Table(NamedTuple):
             If they are no table of finite numbers, not like those of the fit, or on
             another device.
         """
-        device = device_of(X)
-        if device is not None:
+        backend = backend_of(X)
+        if isinstance(backend, ArrayBackend):
             raise ValueError(
-                f"X is an array of {device.xp.__name__}, but pictures are computed in "
+                f"X is {backend.where}, but pictures are computed in "
                 "memory. Please pass a NumPy array, with array_api_dispatch=False."
             )
         imputable = model is not None and model.steps

@@ -84,18 +84,3 @@ class Parameters(NamedTuple):
         """
         W, b, c, g = self
         return Parameters(W, b - W @ offset, c + offset, g)
-
-    def decode(self, H):
-        """Decode hidden codes, ``c + W' (g * h)``.
-
-        Parameters
-        ----------
-        H : ndarray of shape (n_samples, m)
-            Hidden codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            Decoded rows.
-        """
-        return (H * self.gains) @ self.components + self.intercept_visible

@@ -44,7 +44,7 @@ from support.random_models import random_parameters
 from test_common import ESTIMATORS, libraries, run
 
 import skdsm
-import skdsm._sklearn.dispatch as array_dispatch
+from skdsm._sklearn import array_backend
 from skdsm.calibration import ConformalOutlierDetector
 from skdsm.display._model import Table
 from skdsm.exceptions import NonFiniteError
@@ -159,7 +159,7 @@ def assert_beside(array, rows):
 
 
 def host(array):
-    return np.asarray(array_dispatch.to_numpy(array))
+    return np.asarray(array_backend.to_numpy(array))
 
 
 def short(**parameters):
@@ -176,7 +176,7 @@ def on_host(rows):
 def placed(place, X, weight=None, seed=0):
     rows = place.put(X)
     weight = None if weight is None else place.put(weight)
-    return place_rows(rows, weight, seed, device=array_dispatch.device_of(rows))
+    return place_rows(rows, weight, seed, device=array_backend.device_of(rows))
 
 
 # --- scikit-learn's checks ---
@@ -230,7 +230,7 @@ def test_few_rows_are_repeated_as_in_memory(dispatch, double, n):
 
 
 def test_the_mean_of_far_rows_has_its_digits(dispatch, double, monkeypatch):
-    monkeypatch.setattr("skdsm.model.array_ops._BLOCK_ELEMENTS", 300)
+    monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 300)
     rows = placed(double, X + 1e8)
     np.testing.assert_allclose(rows.mean - 1e8, X.mean(axis=0), atol=1e-6)
     assert np.abs(host(rows.X).mean(axis=0)).max() < 1e-6
@@ -268,7 +268,7 @@ def test_risk_is_that_in_memory(
     if bank is not None:
         monkeypatch.setattr("skdsm.training.corruption.FEWEST_BANK_ROWS", bank)
         monkeypatch.setattr("skdsm.training.empirical_risk.FEWEST_BANK_ROWS", 64)
-        monkeypatch.setattr("skdsm.model.array_ops._BLOCK_ELEMENTS", 2 * 64 * 5)
+        monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 2 * 64 * 5)
     made = settings(
         n_components=5, objective=objective, levels=RANGE, alpha=0.1, n_corruptions=3
     )
@@ -352,13 +352,13 @@ def test_attributes_are_beside_the_rows(dispatch, place, parameters, weight):
 def test_no_row_leaves_its_device_but_samples(dispatch, double, monkeypatch):
     """None of them is larger than the bound; and queries copy none."""
     copied = []
-    convert = array_dispatch._convert_to_numpy
+    convert = array_backend._convert_to_numpy
 
     def noted(array, xp):
         copied.append(array.shape)
         return convert(array, xp)
 
-    monkeypatch.setattr(array_dispatch, "_convert_to_numpy", noted)
+    monkeypatch.setattr(array_backend, "_convert_to_numpy", noted)
     monkeypatch.setattr("skdsm.rows.base._GATHERED_BYTES", 100 * X.shape[1] * 8)
     rows = double.put(np.tile(X, (20, 1)))
     matcher = short(ranking="combined", n_landmarks=20).fit(rows)
@@ -442,7 +442,7 @@ def test_callbacks_see_a_model_that_scores_the_rows(dispatch, double):
 @every_configuration
 def test_queries_are_those_in_memory(dispatch, place, parameters, monkeypatch):
     """Also in several blocks, and near, at and far from the training rows."""
-    monkeypatch.setattr("skdsm.model.array_ops._BLOCK_ELEMENTS", 64 * 30)
+    monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 64 * 30)
     matcher = short(**parameters).fit(place.put(X))
     in_memory = move_estimator_to(matcher, np, "cpu")
     rows = np.concatenate([X[:150], X[:30] + 3, 50 * X[:20]]).astype(place.dtype)

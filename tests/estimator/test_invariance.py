@@ -111,8 +111,8 @@ def test_the_sign_of_zero_does_not_matter():
 def many_blocks(monkeypatch):
     """So few rows a block that there is work for many threads."""
     monkeypatch.setattr("skdsm.training.empirical_risk._CHUNK_BYTES", 512)
-    monkeypatch.setattr("skdsm._sklearn.detection_mixin._BLOCK_ELEMENTS", 64)
-    monkeypatch.setattr("skdsm.estimator._FEWEST_BLOCKS", 1)
+    monkeypatch.setattr("skdsm._sklearn.backends._BLOCK_ELEMENTS", 64)
+    monkeypatch.setattr("skdsm._sklearn.backends._FEWEST_BLOCKS", 1)
 
 
 @with_every_model
@@ -133,9 +133,10 @@ def test_the_number_of_threads_does_not_matter(n_jobs, parameters):
 def test_threads_are_used_when_asked_for(monkeypatch):
     asked = []
     block_map = skdsm.estimator.block_map
-    monkeypatch.setattr(
-        "skdsm.estimator.block_map", lambda n: asked.append(n) or block_map(n)
-    )
+    for module in ("skdsm.estimator", "skdsm._sklearn.backends"):
+        monkeypatch.setattr(
+            f"{module}.block_map", lambda n: asked.append(n) or block_map(n)
+        )
     quick(n_jobs=3).fit(X).transform(normal_rows(n_samples=1000))
     with joblib.parallel_config("threading", n_jobs=2):
         quick().fit(X)

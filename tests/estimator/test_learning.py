@@ -133,7 +133,7 @@ def test_every_stage_and_the_validation_meet_noise_of_their_own(monkeypatch):
             super().__init__(*arguments, **options)
             draws.append(self.sample(1)[0][0])  # the first corrupted row
 
-    monkeypatch.setattr("skdsm._sklearn.inputs.EmpiricalRisk", RecordedRisk)
+    monkeypatch.setattr("skdsm._sklearn.backends.Backend.risk", RecordedRisk)
     matcher = quick(8).fit(DATA["blobs"][0])
     assert len(draws) == 1 + len(matcher.stage_ends_) > 3
     assert len(np.unique(draws, axis=0)) == len(draws)

@@ -37,9 +37,9 @@ def prepared(monkeypatch):
     """Record which way rows were prepared."""
     record = []
     for name in ["map_rows", "prepare_rows"]:
-        prepare = getattr(skdsm._sklearn.inputs, name)
+        prepare = getattr(skdsm._sklearn.backends, name)
         monkeypatch.setattr(
-            skdsm._sklearn.inputs,
+            skdsm._sklearn.backends,
             name,
             lambda *args, name=name, prepare=prepare: (
                 record.append(name) or prepare(*args)
