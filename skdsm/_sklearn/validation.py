@@ -19,22 +19,10 @@ __all__ = [
 
 
 class Number(Interval):
-    """An interval of floats; booleans are none, whatever Python says."""
+    """An interval of floats; booleans are not numbers here, whatever Python says."""
 
     def is_satisfied_by(self, val):
-        """Tell whether a value is in the interval.
-
-        Parameters
-        ----------
-        val : object
-            The value.
-
-        Returns
-        -------
-        bool
-            Whether it is a number, no boolean, within the bounds, and a float does not
-            overflow on it.
-        """
+        """Tell whether a value is a number within the bounds, and finite as a float."""
         if isinstance(val, bool | np.bool_) or not super().is_satisfied_by(val):
             return False
         try:
@@ -45,25 +33,9 @@ class Number(Interval):
 
 
 def check_noise_levels(sigma, owner):
-    """Turn the parameter sigma into a range of noise levels.
+    """Turn the parameter sigma, a float or a pair, into a range of noise levels.
 
-    Parameters
-    ----------
-    sigma : float or pair of float
-        The parameter.
-    owner : str
-        Name of the estimator, for the message.
-
-    Returns
-    -------
-    NoiseLevels
-        The range.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is no positive float nor an increasing pair of them, or so extreme that
-        its square or the inverse of that is not a positive float.
+    Its squares and inverse squares must be floats too.
     """
     level = Number(Real, 0, None, closed="neither")
     pair = tuple(sigma) if isinstance(sigma, tuple | list) else (sigma, sigma)
@@ -83,21 +55,7 @@ def check_noise_levels(sigma, owner):
 
 @contextmanager
 def fitted_state_kept(estimator):
-    """Undo changes to fitted attributes if the body fails or is interrupted.
-
-    scikit-learn sets the feature count and names during validation, long before a fit
-    has succeeded.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        The estimator being fitted.
-
-    Yields
-    ------
-    None
-        Nothing.
-    """
+    """Undo changes to fitted attributes if the body fails or is interrupted."""
 
     def fitted():
         return {k: v for k, v in vars(estimator).items() if _is_fitted_attribute(k)}

@@ -10,20 +10,9 @@ __all__ = ["Plane"]
 
 
 class Plane(NamedTuple):
-    """A grid over two features; the others have the values of a reference row.
+    """A grid (`xx0`, `xx1`) over the two features `pair`, through a reference row.
 
-    Attributes
-    ----------
-    table : Table
-        All rows.
-    pair : list of int
-        The two features.
-    reference : ndarray of shape (n_features,)
-        Values of the others.
-    xx0, xx1 : ndarray of shape (grid_resolution, grid_resolution)
-        The grid, as of :func:`numpy.meshgrid`.
-    note : str or None
-        What the picture does not show, if there are other features.
+    The others have the reference's values; `note` says so in the picture.
     """
 
     table: Table
@@ -35,30 +24,10 @@ class Plane(NamedTuple):
 
     @classmethod
     def through(cls, table, features, reference, grid_resolution, margin):
-        """Lay a grid over rows.
+        """Lay a grid over the rows of a table.
 
-        Parameters
-        ----------
-        table : Table
-            The rows, which the grid covers.
-        features : pair of int or str
-            The two features.
-        reference : {"median", "mean"} or array-like of shape (n_features,)
-            The row that gives the other features their values.
-        grid_resolution : int
-            Number of grid points along each axis.
-        margin : float
-            How far the grid reaches beyond the rows, as a share of their range.
-
-        Returns
-        -------
-        Plane
-            The grid.
-
-        Raises
-        ------
-        ValueError
-            If an argument is not valid.
+        `reference` is "median", "mean" or a row; the grid reaches `margin` times the
+        range of the rows beyond them.
         """
         if len(table.names) < 2:
             raise ValueError("A plane needs rows of at least two features, got one.")
@@ -84,13 +53,7 @@ class Plane(NamedTuple):
         return [self.table.names[j] for j in self.pair]
 
     def grid(self):
-        """Make a row of each grid point.
-
-        Returns
-        -------
-        array-like of shape (grid_resolution ** 2, n_features)
-            Rows in the container that the table came in.
-        """
+        """One row per grid point, in the container that the table came in."""
         rows = np.tile(self.reference, (self.xx0.size, 1))
         rows[:, self.pair] = np.column_stack([self.xx0.ravel(), self.xx1.ravel()])
         return self.table.like(rows)
