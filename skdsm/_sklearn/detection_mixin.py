@@ -12,8 +12,8 @@ from skdsm._sklearn.dispatch import inlier_labels, to_numpy
 from skdsm._sklearn.inputs import (
     check_rows,
     check_weights,
+    prepare_rows,
     query,
-    ways_to_train,
     where_rows_are,
 )
 from skdsm._typing import ArrayLike, Doubles
@@ -110,7 +110,7 @@ class DetectionMixin(OutlierMixin):
         self._validate_params()
         X = check_rows(self, X, reset=False)
         sample_weight = check_weights(sample_weight, X)
-        rows = ways_to_train(X, type(self).__name__).prepare(X, sample_weight, seed=0)
+        rows = prepare_rows(X, sample_weight, 0, type(self).__name__)
         with block_map(effective_n_jobs(self.n_jobs)) as map:
             self.__dict__.update(self._threshold(rows, vars(self), map))
         return self
@@ -242,9 +242,9 @@ class DetectionMixin(OutlierMixin):
     def _training_scores(self, rows, fitted, map):
         """Scores of training rows, and their weights."""
         rank, model = self._rank(fitted), fitted_model(fitted)
-        blocks = row_blocks(len(rows.X), self._block_size(fitted))
+        blocks = row_blocks(rows.n_rows, self._block_size(fitted))
         scores = np.concatenate(
-            list(map(lambda part: rank(model, rows.given(part)), blocks))
+            list(map(lambda part: rank(model, rows.original(part)), blocks))
         )
         return scores, np.ones(len(scores)) if rows.weight is None else rows.weight
 

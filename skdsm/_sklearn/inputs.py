@@ -1,9 +1,8 @@
 """What the estimator is given: arrays, of NumPy or not, or collections of dask."""
 
 import sys
-from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn import get_config
@@ -16,21 +15,18 @@ from skdsm._sklearn import validation
 from skdsm._sklearn.dispatch import device_of
 from skdsm._sklearn.validation import numbers_only, too_large_to_copy
 from skdsm.detection.device_energy import evaluate_on_device
-from skdsm.rows.dask_risk import distributed_risk
-from skdsm.rows.device_risk import DeviceRisk
+from skdsm.rows import in_memory
 from skdsm.rows.in_dask import distribute_rows
 from skdsm.rows.in_file import map_rows
-from skdsm.rows.in_memory import prepare_rows
 from skdsm.rows.on_device import place_rows
-from skdsm.training.empirical_risk import EmpiricalRisk
 
 __all__ = [
     "check_codes",
     "check_rows",
     "check_weights",
     "evaluate_elsewhere",
+    "prepare_rows",
     "query",
-    "ways_to_train",
     "where_rows_are",
 ]
 
@@ -203,38 +199,34 @@ def check_codes(H, n_components):
     return H
 
 
-class _Ways(NamedTuple):
-    prepare: Callable
-    risk: Callable
-
-
-def ways_to_train(X, owner):
-    """Choose how to set up training rows, and how to evaluate the risk on them.
+def prepare_rows(X, sample_weight, seed, owner):
+    """Set up validated rows to train on, and their weights, where these are.
 
     Parameters
     ----------
-    X : ndarray or dask.array.Array
+    X : ndarray, array or dask.array.Array
         Validated rows.
+    sample_weight : ndarray, array or dask.array.Array, or None
+        Validated weights.
+    seed : int
+        Which random order.
     owner : str
         Name of the estimator, for messages.
 
     Returns
     -------
-    prepare : callable
-        ``prepare(X, sample_weight, seed)`` returns the rows to train on.
-    risk : callable
-        What `fit_energy_model` takes.
+    Rows
+        Training rows, of the kind that suits the rows.
     """
     if is_collection(X):
         check = partial(_check_block, owner=owner, name="X")
         persist = _has_cluster() or X.nbytes <= get_config()["working_memory"] * 2**20
-        return _Ways(
-            partial(distribute_rows, check=check, persist=persist), distributed_risk
-        )
+        return distribute_rows(X, sample_weight, seed, check=check, persist=persist)
     device = device_of(X)
     if device is not None:
-        return _Ways(partial(place_rows, device=device), DeviceRisk)
-    return _Ways(map_rows if too_large_to_copy(X) else prepare_rows, EmpiricalRisk)
+        return place_rows(X, sample_weight, seed, device=device)
+    prepare = map_rows if too_large_to_copy(X) else in_memory.prepare_rows
+    return prepare(X, sample_weight, seed)
 
 
 def evaluate_elsewhere(function, model, X, block_size, owner, name="X"):

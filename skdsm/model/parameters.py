@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdsm.model.activations import logistic
+
 __all__ = ["Parameters"]
 
 
@@ -84,6 +86,36 @@ class Parameters(NamedTuple):
         """
         W, b, c, g = self
         return Parameters(W, b - W @ offset, c + offset, g)
+
+    def preactivation(self, X):
+        """Evaluate ``u = W x + b`` for rows near the origin.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, m), float64
+            Pre-activations.
+        """
+        return X @ self.components.T + self.intercept_hidden
+
+    def hidden(self, X):
+        """Encode rows near the origin, ``h(x) = logistic(W x + b)``.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, d)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, m), float64
+            Hidden codes.
+        """
+        return logistic(self.preactivation(X))
 
     def decode(self, H):
         """Decode hidden codes, ``c + W' (g * h)``.
