@@ -41,13 +41,7 @@ from skdsm._sklearn.validation import (
 from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm.exceptions import VersionMismatchWarning
 from skdsm.model.energy import EnergyModel
-from skdsm.training.fit import (
-    Parts,
-    Settings,
-    energy_scale,
-    final_parameters,
-    fit_energy_model,
-)
+from skdsm.training.fit import Settings, finish_model, fit_energy_model
 
 __all__ = ["DenoisingScoreMatcher"]
 
@@ -400,16 +394,68 @@ class DenoisingScoreMatcher(
         return self
 
     def _fit(self, X, y, sample_weight):
-        levels = check_noise_levels(self.sigma, type(self).__name__)
+        settings = self._settings()
         backend = backend_of(X)
         X = backend.check_rows(self, X, reset=True)
         n_fits = self._n_fits(backend)
         sample_weight = backend.check_weights(sample_weight, X)
         start = self._previous_parameters(X.shape[1])
         seed = int(check_random_state(self.random_state).randint(2**31))
-        settings = Settings(
+        context = self._init_callback_context(max_subtasks=None)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        hooks = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**hooks)
+
+        with block_map(effective_n_jobs(self.n_jobs)) as map:
+            rows = backend.prepare(X, sample_weight, seed, type(self).__name__)
+            attributes = partial(
+                self._attributes,
+                backend=backend,
+                rows=rows,
+                levels=settings.levels,
+                map=map,
+            )
+
+            def fit_rows(kept):
+                def reconstruct(parameters):
+                    return attributes(finish(parameters), kept=kept)
+
+                finish = partial(finish_model, rows=kept, settings=settings, seed=seed)
+                monitor = FitMonitor(context, hooks, reconstruct, self.verbose)
+                model, training = fit_energy_model(
+                    kept, settings, seed, start=start, monitor=monitor, map=map
+                )
+                return attributes(model, kept=kept), training, monitor.has_stopped
+
+            fitted, training, stopped = fit_rows(rows)
+            for _ in range(n_fits - 1):  # without the rows that are ranked lowest
+                if not stopped:
+                    kept = self._concentrated(rows, fitted, map)
+                    fitted, training, stopped = fit_rows(kept)
+        if training.message:
+            warnings.warn(
+                f"Training did not converge: {training.message}. Consider scaling the "
+                "data, more iterations (max_iter) or a larger tolerance (tol).",
+                ConvergenceWarning,
+                stacklevel=5,  # past fit and its two decorators
+            )
+        fitted |= {
+            "loss_": float(training.validation_curve[-1]),
+            # lists, as rounding may change their lengths: no two libraries round alike
+            "loss_curve_": training.loss_curve.tolist(),
+            "stage_ends_": training.stage_ends.tolist(),
+            "n_iter_": len(training.loss_curve),
+        }
+        context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
+        # all at once and last: a fit that fails leaves nothing behind
+        for name in ("_log_partition", *LANDMARK_ATTRIBUTES):
+            vars(self).pop(name, None)
+        vars(self).update(fitted)
+
+    def _settings(self):
+        return Settings(
             n_components=int(self.n_components),
-            levels=levels,
+            levels=check_noise_levels(self.sigma, type(self).__name__),
             learn_gains=self.gains == "learned",
             objective=self.objective,
             n_corruptions=int(self.n_corruptions),
@@ -418,58 +464,6 @@ class DenoisingScoreMatcher(
             tol=float(self.tol),
             energy_matching=float(self.energy_matching),
         )
-        context = self._init_callback_context(max_subtasks=None)
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        hooks = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**hooks)
-
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
-            owner = type(self).__name__
-            all_rows = rows = backend.prepare(X, sample_weight, seed, owner)
-            for step in reversed(range(n_fits)):
-                attributes = partial(
-                    self._attributes,
-                    backend=backend,
-                    rows=rows,
-                    settings=settings,
-                    seed=seed,
-                    all_rows=all_rows,
-                    map=map,
-                )
-                monitor = FitMonitor(context, hooks, attributes, self.verbose)
-                result = fit_energy_model(
-                    rows,
-                    settings,
-                    seed,
-                    start=None if start is None else start.translate(-rows.mean),
-                    monitor=monitor,
-                    map=map,
-                    parts=Parts(risk=backend.risk),
-                )
-                fitted = attributes(result.parameters)
-                if monitor.has_stopped:
-                    break
-                if step:
-                    rows = self._concentrated(all_rows, fitted, map)
-        if result.message:
-            warnings.warn(
-                f"Training did not converge: {result.message}. Consider scaling the "
-                "data, more iterations (max_iter) or a larger tolerance (tol).",
-                ConvergenceWarning,
-                stacklevel=5,  # past fit and its two decorators
-            )
-        fitted |= {
-            "loss_": float(result.validation_curve[-1]),
-            # lists, as rounding may change their lengths: no two libraries round alike
-            "loss_curve_": result.loss_curve.tolist(),
-            "stage_ends_": result.stage_ends.tolist(),
-            "n_iter_": len(result.loss_curve),
-        }
-        context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
-        # all at once and last: a fit that fails leaves nothing behind
-        for name in ("_log_partition", *LANDMARK_ATTRIBUTES):
-            vars(self).pop(name, None)
-        vars(self).update(fitted)
 
     def _previous_parameters(self, n_features):
         """Parameters that a warm start begins with, if there are any."""
@@ -486,25 +480,20 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, parameters, *, backend, rows, settings, seed, all_rows, map):
-        """Fitted attributes that follow from what training came to."""
-        levels = settings.levels
-        parameters = final_parameters(parameters, rows, settings, seed)
-        sigma = energy_scale(parameters, rows, levels)
-        parameters = parameters.translate(rows.mean)
-        sample = rows.representative()
-        square = np.einsum("ij,ij->i", sample.X, sample.X, dtype=np.float64)
+    def _attributes(self, model, *, kept, backend, rows, levels, map):
+        """Fitted attributes of a model of those rows that were kept."""
+        parameters = model.parameters
         fitted = {
             "components_": parameters.components,
             "intercept_hidden_": parameters.intercept_hidden,
             "intercept_visible_": parameters.intercept_visible,
             "gains_": parameters.gains,
-            "sigma_": sigma,
-            "location_": np.array(rows.mean, dtype=np.float64),
-            "spread_": float(np.sqrt(np.average(square, weights=sample.weight))),
+            "sigma_": model.sigma,
+            "location_": model.location,
+            "spread_": model.spread,
         }
-        fitted |= self._landmarks(sample, fitted, levels)
-        fitted |= self._threshold(all_rows, fitted, map)
+        fitted |= self._landmarks(kept.representative(), fitted, levels)
+        fitted |= self._threshold(rows, fitted, map)
         return backend.attributes(fitted)
 
     def _model(self):

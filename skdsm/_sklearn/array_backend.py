@@ -15,7 +15,6 @@ from sklearn.utils._array_api import (
 
 from skdsm._sklearn.backends import Backend
 from skdsm.model.array_ops import Device, block_rows
-from skdsm.rows.device_risk import DeviceRisk
 from skdsm.rows.on_device import place_rows
 
 __all__ = ["ArrayBackend", "device_of", "to_numpy"]
@@ -38,8 +37,6 @@ def device_of(X):
 
 class ArrayBackend(Backend):
     """Rows on a device: the fit, queries and their results stay there."""
-
-    risk = DeviceRisk
 
     def __init__(self, device):
         self.device = device

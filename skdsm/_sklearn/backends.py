@@ -24,7 +24,6 @@ from sklearn.utils.validation import (
 from skdsm._blocks import block_map, row_blocks
 from skdsm.rows.in_file import map_rows
 from skdsm.rows.in_memory import prepare_rows
-from skdsm.training.empirical_risk import EmpiricalRisk
 
 __all__ = [
     "Backend",
@@ -52,7 +51,6 @@ class Backend:
     """What the estimator asks of rows; here for NumPy arrays."""
 
     where = ""  # in messages: where rows are, unless in memory or in a file
-    risk: Any = EmpiricalRisk
 
     def float_types(self, X, name):
         """Types that rows may have; the first is the one of weights."""

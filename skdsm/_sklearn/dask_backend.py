@@ -10,7 +10,6 @@ from sklearn.utils.validation import validate_data
 
 from skdsm._blocks import single_threaded_blas
 from skdsm._sklearn.backends import Backend, block_rows_of, numbers_only
-from skdsm.rows.dask_risk import distributed_risk
 from skdsm.rows.in_dask import distribute_rows
 
 __all__ = ["DaskBackend", "has_cluster"]
@@ -20,7 +19,6 @@ class DaskBackend(Backend):
     """Rows in blocks: values are checked when a block is computed."""
 
     where = "a dask collection"
-    risk = staticmethod(distributed_risk)
 
     def check_rows(self, estimator, X, *, reset):
         """Rows as a dask array of floats in one block of columns."""

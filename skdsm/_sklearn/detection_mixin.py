@@ -229,9 +229,9 @@ class DetectionMixin(OutlierMixin):
     def _training_scores(self, rows, fitted, map):
         """Scores of training rows, and their weights."""
         detector = self._detector(fitted)
-        blocks = block_rows_of(detector, len(rows.X))
+        blocks = block_rows_of(detector, rows.n_rows)
         scores = np.concatenate(
-            list(map(lambda part: detector.score(rows.given(part)), blocks))
+            list(map(lambda part: detector.score(rows.original(part)), blocks))
         )
         return scores, np.ones(len(scores)) if rows.weight is None else rows.weight
 

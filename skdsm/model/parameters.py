@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdsm.model.activations import logistic
+
 __all__ = ["Parameters"]
 
 
@@ -47,3 +49,11 @@ class Parameters(NamedTuple):
         """The model of data that are moved by an offset of shape (d,)."""
         W, b, c, g = self
         return Parameters(W, b - W @ offset, c + offset, g)
+
+    def preactivation(self, X):
+        """``u = W x + b`` for rows near the origin, (n_samples, m) in float64."""
+        return X @ self.components.T + self.intercept_hidden
+
+    def hidden(self, X):
+        """``h(x) = logistic(W x + b)`` for rows near the origin, (n_samples, m)."""
+        return logistic(self.preactivation(X))

@@ -49,7 +49,7 @@ from skdsm.calibration import ConformalOutlierDetector
 from skdsm.display._model import Table
 from skdsm.exceptions import NonFiniteError
 from skdsm.rows.device_risk import DeviceRisk
-from skdsm.rows.in_memory import TrainingRows, prepare_rows
+from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.rows.on_device import DeviceRows, place_rows
 from skdsm.training.corruption import FEWEST_BANK_ROWS, NoiseLevels
 from skdsm.training.empirical_risk import EmpiricalRisk
@@ -170,7 +170,7 @@ def short(**parameters):
 def on_host(rows):
     """The same rows in the same order, in memory."""
     weight = None if rows.weight is None else host(rows.weight).astype(float)
-    return TrainingRows(host(rows.X), weight, rows.mean)
+    return InMemoryRows(host(rows.centred()), weight, rows.mean)
 
 
 def placed(place, X, weight=None, seed=0):
@@ -196,21 +196,21 @@ def test_rows_are_those_given_in_random_order(dispatch, place, weight):
     if weight is not None:
         kept = weight > 0
     # with as much weight as two rows on average, some are there twice
-    actual = np.unique(host(rows.X) + rows.mean, axis=0)
+    actual = np.unique(host(rows.centred()) + rows.mean, axis=0)
     expected = np.unique(given[kept], axis=0)
     np.testing.assert_allclose(actual, expected, **place.tolerance)
     mean = np.average(given, axis=0, weights=weight)
     np.testing.assert_allclose(rows.mean, mean, rtol=1e-5)
     other = placed(place, X, weight, seed=1)
-    assert not np.array_equal(host(rows.X), host(other.X))
-    assert_beside(rows.X, place.put(X))
+    assert not np.array_equal(host(rows.centred()), host(other.centred()))
+    assert_beside(rows.centred(), place.put(X))
 
 
 def test_weights_follow_their_rows(dispatch, double):
     """With the weight in a column; repetitions share it."""
     marked = np.column_stack([X, WEIGHT])
     rows = placed(double, marked, WEIGHT)
-    column = host(rows.X)[:, 3] + rows.mean[3]
+    column = host(rows.centred())[:, 3] + rows.mean[3]
     found = {
         mark: host(rows.weight)[np.isclose(column, mark)].sum() for mark in (1.0, 2.0)
     }
@@ -223,9 +223,9 @@ def test_weights_follow_their_rows(dispatch, double):
 def test_few_rows_are_repeated_as_in_memory(dispatch, double, n):
     rows = placed(double, X[:n])
     in_memory = prepare_rows(X[:n], None, 0)
-    assert rows.X.shape == in_memory.X.shape
+    assert rows.centred().shape == in_memory.centred().shape
     np.testing.assert_allclose(rows.mean, in_memory.mean, rtol=1e-13)
-    both = (np.sort(one, axis=0) for one in (host(rows.X), in_memory.X))
+    both = (np.sort(one, axis=0) for one in (host(rows.centred()), in_memory.centred()))
     np.testing.assert_allclose(*both, atol=1e-13)
 
 
@@ -233,20 +233,22 @@ def test_the_mean_of_far_rows_has_its_digits(dispatch, double, monkeypatch):
     monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 300)
     rows = placed(double, X + 1e8)
     np.testing.assert_allclose(rows.mean - 1e8, X.mean(axis=0), atol=1e-6)
-    assert np.abs(host(rows.X).mean(axis=0)).max() < 1e-6
+    assert np.abs(host(rows.centred()).mean(axis=0)).max() < 1e-6
 
 
 def test_head_and_tail_share_no_row(dispatch, double):
     rows = placed(double, X)
-    head, tail = host(rows.head(250).X), host(rows.tail(150).X)
-    np.testing.assert_array_equal(np.concatenate([head, tail]), host(rows.X))
-    assert rows.head(10**6).X.shape == rows.tail(10**6).X.shape == X.shape
+    head, tail = host(rows.head(250).centred()), host(rows.tail(150).centred())
+    np.testing.assert_array_equal(np.concatenate([head, tail]), host(rows.centred()))
+    assert (
+        rows.head(10**6).centred().shape == rows.tail(10**6).centred().shape == X.shape
+    )
 
 
 def test_rounded_rows_are_evaluated_in_single_precision(dispatch, double):
     """As the same rows in memory are, rounded there."""
-    rows = placed(double, X).rounded(np.float32)
-    assert rows.X.dtype == rows.device.xp.float32
+    rows = placed(double, X).astype(np.float32)
+    assert rows.centred().dtype == rows.device.xp.float32
     assert rows.sample(10).dtype == np.float32
     made, parameters = settings(n_components=5), random_parameters(5, m=5, d=3)
     value, _ = DeviceRisk(rows, made, (7,))(parameters)
@@ -311,8 +313,8 @@ def test_fit_is_that_in_memory(dispatch, double, parameters, weight):
         max_iter=8,
     )
     precise = Parts(precision=given_precision)
-    there = fit_energy_model(rows, made, 0, parts=precise._replace(risk=DeviceRisk))
-    here = fit_energy_model(on_host(rows), made, 0, parts=precise)
+    there = fit_energy_model(rows, made, 0, parts=precise).training
+    here = fit_energy_model(on_host(rows), made, 0, parts=precise).training
     np.testing.assert_allclose(
         there.parameters.pack(), here.parameters.pack(), rtol=1e-7, atol=1e-9
     )
