@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "skdsm"
 
 WIDTH, ROW = 560, 80
-BOX = 118, 34
+BOX = 132, 36
 
 
 def contract(kind):
@@ -97,17 +97,21 @@ def drawing():
     place, parts = places(), []
     for a, b in sorted(arrows()):
         (x1, y1), (x2, y2) = place[a], place[b]
+        lean = max(-width // 3, min(width // 3, (x2 - x1) // 4))
+        x1, x2 = x1 + lean, x2 - lean  # so that no two arrows end at one point
         y1, y2 = y1 + height // 2, y2 - height // 2 - 7
         parts.append(f'<path class="import" d="M{x1} {y1} {x2} {y2}"/>')
     for name, (x, y) in place.items():
         folder = "/" if (PACKAGE / name).is_dir() else ""
         x1, y1 = x - width // 2, y - height // 2
-        parts.append(f'<rect x="{x1}" y="{y1}" width="{width}" height="{height}"/>')
-        parts.append(f'<text x="{x}" y="{y + 5}">{name}{folder}</text>')
+        parts.append(
+            f'<rect x="{x1}" y="{y1}" width="{width}" height="{height}" rx="5"/>'
+        )
+        parts.append(f'<text x="{x}" y="{y + 6}">{name}{folder}</text>')
     limit = round((min(layers_of_mathematics()) - 0.5) * ROW + height / 2 + 2)
     parts.append(f'<path class="limit" d="M0 {limit}H{WIDTH}"/>')
     parts.append(
-        f'<text class="limit" x="{WIDTH}" y="{limit + 16}">no scikit-learn below</text>'
+        f'<text class="limit" x="{WIDTH}" y="{limit + 19}">no scikit-learn below</text>'
     )
     bottom = (len(layers()) - 1) * ROW + height + 4
     content = "\n".join(parts)
