@@ -16,15 +16,8 @@ __all__ = ["PreparedModel", "Table"]
 class PreparedModel(NamedTuple):
     """A fitted estimator, taken apart.
 
-    Attributes
-    ----------
-    estimator : DenoisingScoreMatcher or Pipeline
-        The whole.
-    steps : tuple of Pipeline
-        What prepares rows for the model; the pipelines are nested if their number
-        exceeds one, and there are none for a bare model.
-    matcher : DenoisingScoreMatcher
-        The model.
+    `steps` prepare rows for the model. They are pipelines, one for each level of
+    nesting; a bare model has none.
     """
 
     estimator: Any
@@ -33,25 +26,7 @@ class PreparedModel(NamedTuple):
 
     @classmethod
     def of(cls, estimator):
-        """Take a fitted estimator apart.
-
-        Parameters
-        ----------
-        estimator : DenoisingScoreMatcher or Pipeline
-            The estimator.
-
-        Returns
-        -------
-        PreparedModel
-            Its parts.
-
-        Raises
-        ------
-        TypeError
-            If the model has no energy.
-        NotFittedError
-            If the estimator is not fitted.
-        """
+        """Take a fitted estimator apart; TypeError if it does not end in a model."""
         steps, matcher = [], estimator
         while isinstance(matcher, Pipeline):
             if len(matcher) > 1:
@@ -66,35 +41,13 @@ class PreparedModel(NamedTuple):
         return cls(estimator, tuple(steps), matcher)
 
     def prepare(self, X):
-        """Bring rows into the frame of the model.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the data.
-
-        Returns
-        -------
-        array-like of shape (n_samples, n_prepared_features)
-            What the model sees of them.
-        """
+        """Rows as the model sees them, of rows in the units of the data."""
         for steps in self.steps:
             X = steps.transform(X)
         return X
 
     def prepared_names(self, names):
-        """Name the features that the model sees.
-
-        Parameters
-        ----------
-        names : list of str
-            Names of the features of the data.
-
-        Returns
-        -------
-        list of str
-            Names of what the steps make of them; numbers where a step gives no names.
-        """
+        """Names of the features that the model sees, or numbers if a step has none."""
         for steps in self.steps:
             try:
                 names = steps.get_feature_names_out(np.asarray(names, dtype=object))
@@ -104,67 +57,24 @@ class PreparedModel(NamedTuple):
         return [str(name) for name in names]
 
     def restore(self, Z):
-        """Bring rows from the frame of the model back into that of the data.
-
-        Parameters
-        ----------
-        Z : array-like of shape (n_samples, n_prepared_features)
-            Rows as the model sees them.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            Rows in the units of the data.
-        """
+        """Rows in the units of the data, of rows as the model sees them."""
         for steps in reversed(self.steps):
             Z = steps.inverse_transform(Z)
         return np.asarray(Z)
 
     def energy(self, X):
-        """Evaluate the energy of the rows that the model sees.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Energies.
-        """
+        """Energies of rows in the units of the data."""
         return self.matcher.energy(self.prepare(X))
 
     def move(self, X):
-        """Evaluate how the denoiser moves rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            Where it puts them less where they are, in the units of the data.
-        """
+        """How the denoiser moves rows: ``r(x) - x``, in the units of the data."""
         Z = self.prepare(X)
         # not less X: what a step such as PCA drops is not the denoiser's doing
         return self.restore(self.matcher.reconstruct(Z)) - self.restore(Z)
 
 
 class Table(NamedTuple):
-    """Validated rows, and what is needed to make more rows like them.
-
-    Attributes
-    ----------
-    rows : ndarray of shape (n_samples, n_features)
-        The rows.
-    names : list of str
-        Names of their features.
-    source : array-like
-        What the rows came as.
-    """
+    """Validated rows, their feature names, and `source`, the container they came in."""
 
     rows: np.ndarray
     names: list
@@ -172,27 +82,9 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, X, model=None):
-        """Validate rows.
+        """Validate rows, and find names for their features.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The rows. Missing values pass if the model is behind steps, which may
-            impute them.
-        model : PreparedModel, optional
-            The model, whose features they should have.
-
-        Returns
-        -------
-        Table
-            The rows, with the names they have, or that the estimator was fitted with,
-            or made up.
-
-        Raises
-        ------
-        ValueError
-            If they are no table of finite numbers, not like those of the fit, or on
-            another device.
+        Missing values pass if the model is behind steps, which may impute them.
         """
         device = device_of(X)
         if device is not None:
@@ -213,18 +105,7 @@ class Table(NamedTuple):
         return cls(rows, [str(name) for name in names], X)
 
     def like(self, rows):
-        """Put other rows into the container that these came in.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_features)
-            Rows.
-
-        Returns
-        -------
-        array-like of shape (n_rows, n_features)
-            A frame with the same columns if the table was one, or the array.
-        """
+        """Other rows, in a frame with the same columns if these came in one."""
         columns = getattr(self.source, "columns", None)
         if columns is None:
             return rows
@@ -233,25 +114,7 @@ class Table(NamedTuple):
         return type(self.source)(rows, schema=list(columns), orient="row")  # polars
 
     def feature_indices(self, features):
-        """Find features by number or name.
-
-        Parameters
-        ----------
-        features : sequence of int or str
-            The features.
-
-        Returns
-        -------
-        list of int
-            Their columns.
-
-        Raises
-        ------
-        ValueError
-            If there is no such feature, or one is given twice.
-        TypeError
-            If one is neither an integer nor a string.
-        """
+        """Columns of features that are given by number or name."""
         indices = [self._index(feature) for feature in features]
         if len(set(indices)) < len(indices):
             raise ValueError(f"features must differ, got {features!r}.")

@@ -12,18 +12,7 @@ __all__ = ["Plane"]
 class Plane(NamedTuple):
     """A grid over two features; the others have the values of a reference row.
 
-    Attributes
-    ----------
-    table : Table
-        All rows.
-    pair : list of int
-        The two features.
-    reference : ndarray of shape (n_features,)
-        Values of the others.
-    xx0, xx1 : ndarray of shape (grid_resolution, grid_resolution)
-        The grid, as of :func:`numpy.meshgrid`.
-    note : str or None
-        What the picture does not show, if there are other features.
+    `xx0` and `xx1` are as from `numpy.meshgrid`; `note` tells of the other features.
     """
 
     table: Table
@@ -35,31 +24,7 @@ class Plane(NamedTuple):
 
     @classmethod
     def through(cls, table, features, reference, grid_resolution, margin):
-        """Lay a grid over rows.
-
-        Parameters
-        ----------
-        table : Table
-            The rows, which the grid covers.
-        features : pair of int or str
-            The two features.
-        reference : {"median", "mean"} or array-like of shape (n_features,)
-            The row that gives the other features their values.
-        grid_resolution : int
-            Number of grid points along each axis.
-        margin : float
-            How far the grid reaches beyond the rows, as a share of their range.
-
-        Returns
-        -------
-        Plane
-            The grid.
-
-        Raises
-        ------
-        ValueError
-            If an argument is not valid.
-        """
+        """Lay a grid over rows, and beyond them by a share `margin` of their range."""
         if len(table.names) < 2:
             raise ValueError("A plane needs rows of at least two features, got one.")
         if isinstance(features, str) or len(features) != 2:
@@ -80,17 +45,11 @@ class Plane(NamedTuple):
 
     @property
     def labels(self):
-        """Names of the two features: of the axes."""
+        """Names of the two features, for the axes."""
         return [self.table.names[j] for j in self.pair]
 
     def grid(self):
-        """Make a row of each grid point.
-
-        Returns
-        -------
-        array-like of shape (grid_resolution ** 2, n_features)
-            Rows in the container that the table came in.
-        """
+        """Rows at the grid points, (grid_resolution ** 2, n_features), as the table."""
         rows = np.tile(self.reference, (self.xx0.size, 1))
         rows[:, self.pair] = np.column_stack([self.xx0.ravel(), self.xx1.ravel()])
         return self.table.like(rows)
@@ -103,7 +62,7 @@ def _axis(values, grid_resolution, margin):
 
 
 def _reference(table, reference):
-    """Give the other features' values, and words for where they are from."""
+    """The reference row, and words for where it is from."""
     if isinstance(reference, str):
         if reference not in ("median", "mean"):
             raise ValueError(

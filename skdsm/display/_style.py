@@ -28,22 +28,7 @@ _DARKEST = 0.7  # of the colormap: black rows stay visible on it
 
 
 def with_defaults(defaults, kw, artist):
-    """Join defaults and what the caller wants, aliases of one another included.
-
-    Parameters
-    ----------
-    defaults : dict
-        Keyword arguments, in long form.
-    kw : dict or None
-        Those of the caller, which win.
-    artist : type
-        The artist they are for, or a class that has its aliases.
-
-    Returns
-    -------
-    dict
-        Keyword arguments.
-    """
+    """Defaults, overridden by arguments of the caller, also by their short names."""
     from matplotlib.cbook import normalize_kwargs
 
     kw = normalize_kwargs(kw, artist)
@@ -54,18 +39,7 @@ def with_defaults(defaults, kw, artist):
 
 
 def new_axes(ax):
-    """Make a figure if there is none.
-
-    Parameters
-    ----------
-    ax : Axes or None
-        Axes to draw on.
-
-    Returns
-    -------
-    Axes
-        The same, or those of a new figure.
-    """
+    """The axes, or those of a new figure."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -74,17 +48,7 @@ def new_axes(ax):
 
 
 def name_axes(ax, xx0, xx1, xlabel, ylabel):
-    """Label axes, and limit them to a grid.
-
-    Parameters
-    ----------
-    ax : Axes
-        The axes.
-    xx0, xx1 : ndarray of shape (n, n)
-        The grid.
-    xlabel, ylabel : str or None
-        Labels; None leaves what there is.
-    """
+    """Label axes, and limit them to a grid."""
     ax.set(xlim=xx0[0, [0, -1]], ylim=xx1[[0, -1], 0])
     if xlabel is not None:
         ax.set_xlabel(xlabel)
@@ -93,22 +57,7 @@ def name_axes(ax, xx0, xx1, xlabel, ylabel):
 
 
 def legend_above(ax, handles, title=None):
-    """Put a legend above axes, where it covers nothing, in as few lines as fit.
-
-    Parameters
-    ----------
-    ax : Axes
-        The axes.
-    handles : list of Artist
-        What to explain.
-    title : str, optional
-        Title of the legend.
-
-    Returns
-    -------
-    Legend
-        The legend.
-    """
+    """Put a legend above axes, where it covers nothing, in as few lines as fit."""
     width = ax.get_window_extent().width
     for n_columns in range(len(handles), 0, -1):
         legend = ax.legend(
@@ -133,27 +82,7 @@ def legend_above(ax, handles, title=None):
 
 
 def subsample_rows(n_rows, subsample, random_state):
-    """Choose rows to draw.
-
-    Parameters
-    ----------
-    n_rows : int
-        Number of rows there are.
-    subsample : int or None
-        Number to draw at most; None is all.
-    random_state : int, RandomState instance or None
-        Determines which.
-
-    Returns
-    -------
-    ndarray of int
-        Their positions, ascending.
-
-    Raises
-    ------
-    ValueError
-        If `subsample` is negative.
-    """
+    """Positions of rows to draw, ascending."""
     if subsample is None or n_rows <= subsample:
         return np.arange(n_rows)
     if subsample < 0:
@@ -163,18 +92,7 @@ def subsample_rows(n_rows, subsample, random_state):
 
 
 def energy_levels(heights):
-    """Choose levels of energy, close where it is low: 0.5, 1, 2, 5, 10, 20, ...
-
-    Parameters
-    ----------
-    heights : ndarray
-        Energies above the lowest.
-
-    Returns
-    -------
-    ndarray
-        Levels, zero first, up to the highest.
-    """
+    """Levels of energy above the lowest: 0, 0.5, 1, 2, 5, 10, 20, ..."""
     top = np.max(heights[np.isfinite(heights)], initial=0)
     if top == 0:
         return np.array([0.0, 1.0])
@@ -185,26 +103,7 @@ def energy_levels(heights):
 
 
 def draw_heights(ax, xx0, xx1, energy, levels, kw):
-    """Fill the levels of an energy: the lower, the darker.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    xx0, xx1 : ndarray of shape (n, n)
-        Grid.
-    energy : ndarray of shape (n, n)
-        Energy at the grid points.
-    levels : array-like or None
-        Heights above the lowest energy.
-    kw : dict or None
-        Keyword arguments of `Axes.contourf`, which win.
-
-    Returns
-    -------
-    QuadContourSet
-        The filled contours.
-    """
+    """Fill the levels of an energy: the lower, the darker."""
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
 
@@ -222,40 +121,12 @@ def draw_heights(ax, xx0, xx1, energy, levels, kw):
 
 
 def dot_size(n_rows):
-    """Area of dots: small where there are many.
-
-    Parameters
-    ----------
-    n_rows : int
-        Number of dots.
-
-    Returns
-    -------
-    float
-        Area, in squared points.
-    """
+    """Area of dots in squared points: small where there are many."""
     return float(np.clip(3000 / max(n_rows, 1), 4, 20))
 
 
 def draw_rows(ax, points, kw, **defaults):
-    """Draw rows as dots, smaller where there are many.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    points : ndarray of shape (n_rows, 2)
-        Positions.
-    kw : dict or None
-        Keyword arguments of `Axes.scatter`, which win.
-    **defaults : dict
-        Those that they win over.
-
-    Returns
-    -------
-    PathCollection
-        The dots.
-    """
+    """Draw rows as dots, smaller where there are many."""
     from matplotlib.collections import PathCollection
 
     defaults = {"s": dot_size(len(points)), "alpha": 0.7, "linewidth": 0} | defaults
