@@ -43,6 +43,7 @@ NEEDS = {
         "tests/estimator/test_density.py",
         "tests/density/test_tempering.py",
     ],
+    "importlinter": ["tests/pages/test_import_contracts.py"],
     "matplotlib": [
         "doc/user_guide/displays.rst",
         "skdsm/display/*.py",

@@ -9,6 +9,7 @@ be silenced alone.
 """
 
 import os
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,6 +17,9 @@ import sklearn
 from sklearn.utils.discovery import all_estimators, all_functions
 
 import skdsm
+
+sys.path.insert(0, str(Path(__file__).parent))
+from draw_architecture import drawing
 
 project = "skdsm"
 author = "skdsm developers"
@@ -57,6 +61,12 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 numpydoc_class_members_toctree = False
+
+# architecture.rst includes the drawing.
+
+generated = Path(__file__).parent / "generated"
+generated.mkdir(exist_ok=True)
+(generated / "architecture.svg").write_text(drawing(), encoding="utf-8")
 
 # Links into other projects' manuals, and to papers: :doi:`10.1162/NECO_a_00142`.
 
@@ -131,10 +141,17 @@ html_theme_options = {
 html_sidebars = {
     # Pages that are alone in their section have nothing to list beside them.
     name: []
-    for name in ("index", "getting_started", "benchmarks", "whats_new", "contributing")
+    for name in (
+        "index",
+        "getting_started",
+        "benchmarks",
+        "whats_new",
+        "contributing",
+        "architecture",
+    )
 }
 html_static_path = ["_static"]
-html_css_files = ["narrow.css"]
+html_css_files = ["narrow.css", "architecture.css"]
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -29,33 +29,33 @@ _TIE = 1e-9  # scores closer than this, relative to their range, are one score
 class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Outlier detector with p-values, and a threshold at a rate of false alarms.
 
-    The detector is fitted to one part of the rows, and the rest, which it has not seen,
-    tells how low the scores of normal rows can be. A new row from the same source is
-    called an outlier with a probability of at most `alpha`, however bad the detector
-    and however few the rows [1]_. The threshold of a detector that knows only its
-    training rows has no such guarantee, and is most often exceeded.
+    The detector is fitted to one part of the rows. The other part, the calibration
+    rows, shows how low the scores of normal rows can be. A new row from the same source
+    is called an outlier with a probability of at most `alpha`, for every detector and
+    any number of rows [1]_. The threshold of a detector that knows only its training
+    rows has no such guarantee, and usually gives more false alarms than it promises.
 
-    The rows should be normal. Anomalies among those that calibrate make p-values
-    larger: fewer rows are called outliers, normal or not.
+    Pass normal rows. Anomalies among the calibration rows make p-values larger: fewer
+    rows are called outliers, normal or not.
 
     Read more in the :ref:`User Guide <thresholds>`.
 
     Parameters
     ----------
     estimator : estimator with `score_samples`
-        Outlier or novelty detector, or density, or a pipeline that ends in one. Wrapped
-        in :class:`~sklearn.frozen.FrozenEstimator` it is taken as fitted, and all rows
-        calibrate: they must not be those that it was fitted to.
+        Outlier or novelty detector, or density, or a pipeline that ends in one. A
+        detector wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not fitted
+        again, and all rows calibrate: pass other rows than the detector was fitted to.
 
     alpha : float, default=0.05
-        Rate of false alarms, in (0, 1). At least ``1 / alpha - 1`` rows are needed to
-        calibrate. It may be changed after the fit: the threshold follows.
+        Rate of false alarms, in (0, 1). At least ``1 / alpha - 1`` calibration rows are
+        needed. It may be changed after the fit: the threshold follows.
 
     calibration_size : float, default=0.5
-        Share of the rows that calibrate, in (0, 1).
+        Share of the rows that are used to calibrate, in (0, 1).
 
     random_state : int, RandomState instance or None, default=None
-        Determines which. Pass an int for reproducible results.
+        Determines which rows calibrate. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -63,22 +63,22 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         The fitted detector.
 
     calibration_scores_ : ndarray of shape (n_calibration,)
-        Scores of the rows that calibrate, ascending; all are lowered by a billionth of
-        their range, so that rounding does not make outliers of rows that tie.
+        Scores of the calibration rows, ascending. All are lowered by a billionth of
+        their range, so that rounding does not make outliers of rows with equal scores.
 
     offset_ : float
         Threshold for the present `alpha`: ``decision_function`` is ``score_samples``
         minus this.
 
     n_features_in_ : int
-        Number of features seen in `fit`, if the detector tells.
+        Number of features seen in `fit`, if the detector has this attribute.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen in `fit`, if the detector tells.
+        Names of the features seen in `fit`, if the detector has this attribute.
 
     See Also
     --------
-    skdsm.detection.conformal.conformal_p_values : The same from scores alone.
+    skdsm.detection.conformal.conformal_p_values : P-values from scores alone.
     sklearn.calibration.CalibratedClassifierCV : Calibrates classifiers.
 
     References
@@ -137,7 +137,7 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If too few rows are left to calibrate for `alpha`, if their scores are not
+            If there are too few calibration rows for `alpha`, if their scores are not
             finite, or if the detector cannot be fitted.
 
         Examples
@@ -194,7 +194,7 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Its scores.
+            Scores of the detector.
 
         Examples
         --------
@@ -266,7 +266,7 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return backend_of(decision).labels(decision)
 
     def p_values(self, X):
-        """Test whether rows come from the source of those that calibrate.
+        """Compute p-values: a low one speaks against a normal row.
 
         Parameters
         ----------
@@ -276,8 +276,8 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         p : ndarray of shape (n_samples,)
-            ``(1 + r) / (n + 1)``, where r of the n scores of the rows that calibrate
-            are not above that of the row.
+            ``(1 + r) / (n + 1)``, where r of the n calibration rows have a score that
+            is at most the score of the row.
 
         Examples
         --------

@@ -64,105 +64,131 @@ class DenoisingScoreMatcher(
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """Denoising autoencoder that is an energy-based model of the data's density.
+    """Denoising autoencoder that is also an energy-based model of the data's density.
 
     A denoising autoencoder with tied weights, a logistic encoder and a linear decoder,
-    ``r(x) = c + W'(g * h)`` with ``h = logistic(W x + b)``, trained to undo Gaussian
-    noise, matches the score of an energy-based model to that of a Parzen density
-    estimate of the data [1]_. One fitted object therefore ranks anomalies (by the
-    energy), extracts features (the hidden code), denoises, knows the gradient of the
-    log-density everywhere, and can be sampled.
+    ``r(x) = c + W'(g * h)`` with ``h = logistic(W x + b)``, learns to remove Gaussian
+    noise. Training it matches the score of an energy-based model, the gradient of its
+    log-density, to the score of a Parzen density estimate of the data [1]_. One fitted
+    object therefore ranks anomalies (by the energy), extracts features (the hidden
+    code), denoises, knows the gradient of the log-density everywhere, and can be
+    sampled.
 
-    The model follows translations and rotations of the data exactly, scaling it does
-    not: `sigma` is in the units of X. Standardise the columns first, unless they share
-    a unit.
+    Standardise the columns first, unless they share a unit: `sigma` is in the units of
+    X. The model follows translations and rotations of the data exactly, but not changes
+    of scale.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
     Parameters
     ----------
     n_components : int, default=128
-        Number of hidden units.
+        Number of hidden units. With more units the model can follow a more detailed
+        density; fits and queries take longer, and saved models are larger.
 
     sigma : float or pair of float, default=(0.5, 1.0)
-        Noise level, which is the bandwidth of the Parzen estimate, in the units of X.
-        With a pair (low, high), each corrupted row draws its level log-uniformly
-        between the two; then `sigma_` is found in closed form. The paper has a single
-        level: ``sigma=0.5``, say.
+        Noise level: standard deviation of the Gaussian noise that the model learns to
+        remove, in the units of X. It is also the bandwidth of the Parzen density
+        estimate that the model approximates, so finer detail is smoothed away. With a
+        pair (low, high), each corrupted row draws its own level between the two,
+        uniformly on a logarithmic scale, and `sigma_` is computed after training. The
+        default is for standardised columns. A wider range finds more of the outliers
+        that lie far from all other rows. The paper has one level, such as
+        ``sigma=0.5``. See :ref:`choosing_sigma`.
 
     gains : {"learned", "unit"}, default="learned"
-        With "learned" each hidden unit has a gain of its own in the decoder, so that
-        its amplitude and its steepness may differ; the score stays the gradient of a
-        log-density. "unit" is the paper's model, g = 1.
+        Whether each hidden unit has a factor g of its own in the decoder, so that its
+        height and its steepness can differ. "learned" fits them; the score stays the
+        gradient of a log-density. "unit" fixes them at 1, as in the paper.
 
     objective : {"dsm", "ism"}, default="dsm"
-        Denoising score matching, or implicit score matching on the same corrupted rows:
-        equal in expectation. On a finite draw of noise the implicit form has no lower
-        bound when gains are learned, and training may follow it down: it is for
-        ``gains="unit"``.
+        Loss to minimise: denoising score matching, or implicit score matching on the
+        same corrupted rows. Both have the same expectation over the noise. Keep "dsm"
+        unless you compare the two. Use "ism" with ``gains="unit"`` only: with learned
+        gains and a finite draw of noise it has no lower bound, and training may follow
+        it down.
 
     n_corruptions : int, default=4
-        Number of corrupted copies of each row in a stage of training, at most: stages
-        begin with fewer where that is enough.
+        Largest number of corrupted copies of each row in a stage of training. Stages
+        begin with fewer copies where that is enough. More copies average out more of
+        the noise, and the last stages take longer in proportion.
 
     alpha : float, default=0.0
         Strength of the L2 penalty: ``alpha / 2`` times the sum of the squares of
         `components_` is added to the loss.
 
     energy_matching : float, default=0.05
-        Weight of energy matching, with which a fit of learned gains ends: score
-        matching sees the slopes of the energy and hardly its levels, so the gains are
-        moved to where the energy agrees with the Parzen log-density of up to 2,048
-        training rows, each of them left out where it is compared itself. Zero leaves
-        this step out.
+        Strength of the last step of a fit with learned gains, a number without unit. It
+        corrects the height of the energy. Training fits the slope of the energy, which
+        says little about the difference in height between clusters that lie apart. The
+        last step changes the gains so that the energy agrees with minus the Parzen
+        log-density of up to 2,048 training rows. (A row does not count in the density
+        at its own corrupted copies.) Larger values correct the energy more, at the
+        expense of the denoising loss. Zero leaves the step out: use it where you need
+        the denoiser only, and with ``ranking="combined"``. See :ref:`energy_matching`.
 
     max_iter : int, default=1000
-        Maximum number of L-BFGS iterations, over all stages.
+        Largest number of L-BFGS iterations in a fit, over all stages. A fit that
+        reaches it issues a :class:`~sklearn.exceptions.ConvergenceWarning`.
 
     tol : float, default=3e-3
-        A stage of training must improve the loss on a fixed validation draw of the
-        noise by more than this fraction, of the loss or of its distance from that of
-        doing nothing, whichever is less. Else the next stage has more rows, or twice
-        the corrupted copies, and after the last doubling training ends.
+        When to stop. A smaller value trains longer, a larger one stops earlier.
+        Training runs in stages, and after each the loss is computed on noise that is
+        kept for validation. A stage has succeeded if it lowered this loss by more than
+        the fraction `tol`. After a stage without success, the next one uses four times
+        as many rows, or twice as many corrupted copies; if the stage had all rows and
+        all copies, training ends. The fraction is of the loss itself, or of its
+        distance from the loss of ``r(x) = x``, which removes no noise, whichever is
+        smaller.
 
     ranking : {"energy", "score_norm", "combined"}, default="energy"
-        What `score_samples` returns: "energy" for minus the energy, "score_norm" for
-        minus the length of the score vector. With "combined", some training rows are
-        kept, and it is ``-log(1 + a / a_0) - log(1 + b / b_0)``: a is the squared
-        distance of a row to its reconstruction, b the soft minimum of its squared
-        distances to the rows kept, and their scales are the medians of these rows.
+        What `score_samples` returns. Higher is more normal for all three.
+
+        - "energy": minus the energy, which is the log-density up to a constant.
+        - "score_norm": minus the length of the score. The lowest rows are those where
+          the log-density is steepest.
+        - "combined": ``-log(1 + a / a_0) - log(1 + b / b_0)``. Here a is the squared
+          distance of a row to its reconstruction, b a soft minimum of its squared
+          distances to training rows that the model keeps, and a_0 and b_0 are the
+          medians of the two over the rows kept. Use it if the training rows are known
+          to be normal, and set it before the fit.
+
+        To change between "energy" and "score_norm" needs no new fit, but call
+        `fit_threshold` before `predict`. See :ref:`ranking`.
 
     n_landmarks : int, default=2000
-        Number of training rows that ``ranking="combined"`` keeps, at most: a random
-        sample.
+        Largest number of training rows that the model keeps for ``ranking="combined"``,
+        chosen at random. They are part of every saved model, and a query takes as long
+        as with this many more hidden units. Other rankings keep no row.
 
     support_fraction : float or None, default=None
         Share of the training rows, by weight, that the model is fitted to, in
-        (0.5, 1]; None is all of them. With less than one, the fit is done three times,
-        and twice the rows with the lowest scores are left out of the next one: the
-        concentration steps of :class:`~sklearn.covariance.MinCovDet`. For training rows
-        with anomalies among them.
+        (0.5, 1]. None means all rows. Use a value below one, such as 0.9, if there are
+        anomalies among the training rows: the model is then fitted three times, and the
+        rows with the lowest scores are left out of the second and the third fit, as in
+        the concentration steps of :class:`~sklearn.covariance.MinCovDet`.
 
     contamination : float or "auto", default=0.1
-        Share of the training rows, by weight, that lies below the threshold `offset_`,
-        in (0, 0.5]. "auto" puts the threshold at the lower fence of a box plot of the
-        training scores, ``q1 - 1.5 (q3 - q1)``.
+        Share of the training rows, by weight, that `predict` calls outliers, in
+        (0, 0.5]. It determines the threshold `offset_` only, not the model nor its
+        scores. "auto" puts the threshold at the lower fence of a box plot of the
+        training scores, ``q1 - 1.5 (q3 - q1)`` with their quartiles q1 and q3.
 
     warm_start : bool, default=False
-        Whether to start from the parameters of the previous fit, with the gains that
-        energy matching gave them.
+        Whether `fit` starts from the parameters of the previous fit, with all rows and
+        all corrupted copies from the first stage on.
 
     n_jobs : int, default=None
-        Number of threads over blocks of rows, in fitting and scoring; None means 1,
-        unless in a :obj:`joblib.parallel_backend` context, and -1 all processors.
-        Results do not depend on it, to the last bit.
+        Number of threads that share the blocks of rows, in fits and in queries. None
+        means 1, unless in a :obj:`joblib.parallel_backend` context; -1 means all
+        processors. Results do not depend on it, to the last bit.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the start, the noise, and the order in which rows join the sample.
+        Determines the starting point, the noise, and the order in which rows are used.
         Pass an int for reproducible results.
 
     verbose : bool, default=False
-        Whether to print a line an iteration.
+        Whether to print a line per iteration.
 
     Attributes
     ----------
@@ -179,39 +205,40 @@ class DenoisingScoreMatcher(
         Gains g of the hidden units; all one with ``gains="unit"``.
 
     sigma_ : float
-        Scale of the energy and of the score, in the units of X: `sigma` if that is a
-        float, otherwise the value in the range that minimises implicit score matching
-        on the training rows.
+        Scale of the energy and of the score, in the units of X: `sigma` if that is one
+        number, otherwise the value in the range that minimises the implicit score
+        matching loss of the training rows.
 
     offset_ : float
         Threshold: ``decision_function`` is ``score_samples`` minus this.
 
     landmarks_ : ndarray of shape (n_kept, `n_features_in_`)
-        Training rows that were kept. Only if fitted with ``ranking="combined"``, as the
-        next three.
+        Training rows that the model keeps. This attribute and the next three exist only
+        after a fit with ``ranking="combined"``.
 
     landmark_weight_ : ndarray of shape (n_kept,)
-        Their weights.
+        Weights of the rows in `landmarks_`.
 
     bandwidth_ : float
-        Bandwidth of the soft minimum of the distances to them, in the units of X:
-        `sigma`, or the geometric mean of its range.
+        Bandwidth of the soft minimum of the distances to `landmarks_`, in the units of
+        X: `sigma`, or the geometric mean of its range.
 
     ranking_scales_ : ndarray of shape (2,)
-        Medians a_0 and b_0 of the two squared distances over them.
+        Medians a_0 and b_0 of the two squared distances over `landmarks_`, in squared
+        units of X; see `ranking`.
 
     location_ : ndarray of shape (`n_features_in_`,)
         Mean of the training rows.
 
     spread_ : float
         Root mean square distance of the training rows from `location_`, in the units of
-        X. `sample` warns if what it draws lies far outside.
+        X. `sample` warns if the rows that it draws lie far outside.
 
     loss_ : float
-        Loss at the end of training, before energy matching: mean over corrupted rows of
-        half the squared distance between the reconstruction and the clean row
-        (:math:`\\sigma^4 J_{DSM}`), plus the penalty, on the validation draw; in
-        squared units of X.
+        Loss at the end of training, before energy matching, on the noise kept for
+        validation: mean over corrupted rows of half the squared distance between the
+        reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty.
+        In squared units of X.
 
     loss_curve_ : list of float, of length `n_iter_`
         Loss after each iteration, on the noise of its stage.
@@ -237,28 +264,28 @@ class DenoisingScoreMatcher(
     Notes
     -----
     The fit does not depend on the order of the rows, and a row of weight two is the
-    same as two rows, bit for bit: rows are put in an order that depends on their
-    values only, and equal rows are merged, before noise is drawn. The exception are
-    memory-mapped rows (:class:`numpy.memmap`) of more than a sixteenth of
-    scikit-learn's setting ``working_memory``: these stay on disk, and in their order,
-    and the threshold is set on a random sample of them.
+    same as two rows, bit for bit: before noise is drawn, rows are put in an order that
+    depends on their values only, and equal rows are merged. Memory-mapped rows
+    (:class:`numpy.memmap`) of more than a sixteenth of scikit-learn's setting
+    ``working_memory`` are an exception: they stay on disk, in their order, and the
+    threshold is set on a random sample of them.
 
-    Rows may also be a dask array or a dask DataFrame, of which the model depends on the
-    division into blocks, but not on where these are evaluated. Methods that answer for
-    rows then return lazy dask arrays. See :ref:`large_data`.
+    Rows may also be a dask array or a dask DataFrame. The model then depends on how the
+    rows are divided into blocks, but not on where the blocks are evaluated. Methods
+    that return a value per row then return lazy dask arrays. See :ref:`large_data`.
 
-    With scikit-learn's setting ``array_api_dispatch`` rows may also be tensors of
-    PyTorch, or other arrays of the array API standard: the fit takes place on their
-    device, methods that answer for rows return arrays of their kind, and fitted arrays
-    are of that kind too. Equal rows are then not merged, and their order matters. See
+    With scikit-learn's setting ``array_api_dispatch``, rows may also be tensors of
+    PyTorch, or other arrays of the array API standard. The fit then runs on their
+    device, and both the fitted arrays and the results of methods are arrays of the same
+    kind. Equal rows are not merged in this case, and their order matters. See
     :ref:`array_api`.
 
     Training minimises the loss by L-BFGS in stages. The noise is frozen within a stage
     and drawn anew for the next; the first stages see a growing sample of the rows, and
     the last ones a growing number of corrupted copies of them. The loss is computed in
     single precision, unless rows reach further than 4096 times the smallest noise level
-    from their mean; the optimiser, and all that is computed from the fitted model, have
-    the precision of the rows.
+    from their mean. The optimiser, and all that is computed from the fitted model, have
+    the precision of the rows. See :ref:`training`.
 
     References
     ----------
@@ -360,14 +387,15 @@ class DenoisingScoreMatcher(
         Parameters
         ----------
         X : array-like or dask collection of shape (n_samples, n_features)
-            Training rows, or an array of another library where dispatch is on;
-            standardised columns are recommended.
+            Training rows, or an array of another library if array API dispatch is on.
+            Standardised columns are recommended.
 
         y : Ignored
             Not used, present for API consistency by convention.
 
         sample_weight : array-like or dask array of shape (n_samples,), default=None
-            Weight of each row; None is one each. A row of weight zero is left out.
+            Weight of each row; None means a weight of one for all. A row of weight zero
+            is left out.
 
         Returns
         -------
@@ -377,8 +405,8 @@ class DenoisingScoreMatcher(
         Raises
         ------
         ValueError
-            If X or a parameter is not valid, or if training overflows. The estimator is
-            then as it was before.
+            If X or a parameter is not valid, or if training overflows. The estimator
+            then stays as it was before the call.
 
         Examples
         --------
@@ -501,7 +529,7 @@ class DenoisingScoreMatcher(
 
     @query
     def transform(self, X: ArrayLike) -> Floats:
-        """Encode rows.
+        """Encode rows: compute their hidden code.
 
         Parameters
         ----------
@@ -524,7 +552,7 @@ class DenoisingScoreMatcher(
 
     @query
     def inverse_transform(self, X: ArrayLike) -> Floats:
-        """Decode hidden codes.
+        """Decode hidden codes: compute the rows that they stand for.
 
         Parameters
         ----------
@@ -552,7 +580,7 @@ class DenoisingScoreMatcher(
 
     @query
     def reconstruct(self, X: ArrayLike) -> Floats:
-        """Denoise rows.
+        """Denoise rows: estimate the clean row behind each noisy one.
 
         Parameters
         ----------
@@ -562,8 +590,8 @@ class DenoisingScoreMatcher(
         Returns
         -------
         X_denoised : ndarray of shape (n_samples, n_features)
-            ``r(x)``: the estimate of the clean row given the noisy one (Tweedie's
-            formula), in the type of X.
+            ``r(x)``, an estimate of the mean of the clean row given the noisy one
+            (Tweedie's formula), in the type of X.
 
         Examples
         --------
@@ -576,7 +604,7 @@ class DenoisingScoreMatcher(
 
     @query
     def energy(self, X: ArrayLike) -> Doubles:
-        """Evaluate the energy.
+        """Compute the energy of rows: low for normal rows, high for anomalies.
 
         Parameters
         ----------
@@ -586,8 +614,8 @@ class DenoisingScoreMatcher(
         Returns
         -------
         energy : ndarray of shape (n_samples,), float64
-            ``(|x - c|^2 / 2 - sum_j g_j softplus(u_j)) / sigma_^2``: minus the
-            log-density, up to a constant.
+            ``(|x - c|^2 / 2 - sum_j g_j softplus(u_j)) / sigma_^2`` with
+            ``u = W x + b``: minus the log-density, up to a constant.
 
         Examples
         --------
@@ -601,7 +629,7 @@ class DenoisingScoreMatcher(
 
     @query
     def score_function(self, X: ArrayLike) -> Floats:
-        """Evaluate the score in the sense of statistics, the log-density's gradient.
+        """Compute the score in the sense of statistics: the log-density's gradient.
 
         Parameters
         ----------
@@ -635,8 +663,9 @@ class DenoisingScoreMatcher(
         Returns
         -------
         contributions : ndarray of shape (n_samples, n_features)
-            ``sigma_^2 psi_i^2 / 2`` for feature i: non-negative, without unit. A row
-            sums to ``sigma_^2 |psi|^2 / 2``.
+            ``sigma_^2 psi_i^2 / 2`` for feature i, where psi is the `score_function`:
+            non-negative, without unit. The contributions of a row sum to
+            ``sigma_^2 |psi|^2 / 2``.
 
         Examples
         --------
@@ -650,7 +679,7 @@ class DenoisingScoreMatcher(
 
     @query
     def score(self, X: ArrayLike, y: object = None) -> float:
-        """Evaluate how well the model's score fits that of the rows' density.
+        """Measure how well the model fits held-out rows, without labels.
 
         Parameters
         ----------
@@ -664,23 +693,23 @@ class DenoisingScoreMatcher(
         -------
         score : float
             Minus the mean implicit score matching loss ``|psi|^2 / 2 + div psi``, in
-            inverse squared units of X: minus the Fisher divergence between the density
-            of the rows and the model's, up to a constant that depends on the former
-            only [1]_.
+            inverse squared units of X; higher is better. It estimates minus the Fisher
+            divergence between the density of the rows and the density of the model, up
+            to a constant that depends on the rows only [1]_.
 
         Notes
         -----
-        It needs neither labels nor the normalising constant, and it is comparable
+        It needs neither labels nor the normalising constant, and it can be compared
         across `sigma`, `n_components` and all other parameters, so that
         :class:`~sklearn.model_selection.GridSearchCV` works without labels. (The mean
-        of ``score_samples`` is not comparable across `sigma`: the normalising constant
+        of ``score_samples`` cannot be compared across `sigma`: the normalising constant
         and the factor ``1 / sigma^2`` change.)
 
-        It misleads on columns that are constant, discrete or functions of others, where
-        the rows have no density: it then grows without bound as `sigma` shrinks, and
-        the search picks the smallest sigma on offer. A good fit of the density is also
-        not the same as a good ranking of anomalies, which often gains from a larger
-        `sigma`.
+        Do not rely on it if columns are constant, discrete or functions of others. The
+        rows then have no density, `score` grows without bound as `sigma` shrinks, and a
+        search selects the smallest `sigma` of the grid. A good fit of the density is
+        also not the same as a good ranking of anomalies, which often gains from a
+        larger `sigma`. See :ref:`choosing_sigma`.
 
         References
         ----------

@@ -1,10 +1,10 @@
-"""Errors and warnings of skdsm's own."""
+"""Errors and warnings of skdsm."""
 
 __all__ = ["NonFiniteError", "SamplingWarning", "VersionMismatchWarning"]
 
 
 class NonFiniteError(ValueError):
-    """Training met a number that is not finite.
+    """Training computed a number that is not finite.
 
     Parameters
     ----------

@@ -10,12 +10,13 @@ _METRICS = {"roc_auc": roc_auc_score, "average_precision": average_precision_sco
 
 
 def make_outlier_scorer(metric="roc_auc", *, outlier_label):
-    """Make a scorer of outlier detectors against labels.
+    """Make a scorer that compares outlier detectors with labels.
 
-    ``scoring="roc_auc"`` takes the larger of two labels for that of high scores. Scores
-    are high for normal rows; where outliers are labelled 1 and normal rows 0, as is
-    usual in data sets, it returns one minus the ROC AUC without a word, and a search
-    selects the worst model. This scorer is told which label is that of the outliers.
+    Use it in place of ``scoring="roc_auc"``, which expects high scores for the larger
+    of two labels. Detectors give high scores to normal rows. If outliers are labelled 1
+    and normal rows 0, as is usual in data sets, ``scoring="roc_auc"`` returns one minus
+    the ROC AUC without a warning, and a search selects the worst model. This scorer
+    takes the label of the outliers as an argument.
 
     Parameters
     ----------
@@ -25,18 +26,18 @@ def make_outlier_scorer(metric="roc_auc", *, outlier_label):
         `sample_weight` if there is one.
 
     outlier_label : object
-        Label of outliers in y, such as 1, -1 or "fraud". The other label is that of
-        normal rows. There is no default: a wrong one would invert the metric.
+        Label of outliers in y, such as 1, -1 or "fraud". The other label marks normal
+        rows. There is no default, because a wrong one would invert the metric.
 
     Returns
     -------
     scorer : callable
         ``scorer(estimator, X, y)``, higher for better detectors: a `scoring` for
         :class:`~sklearn.model_selection.GridSearchCV`,
-        :func:`~sklearn.model_selection.cross_val_score` and their like. The estimator
-        needs `score_samples`, which all outlier detectors and densities of scikit-learn
-        have, and pipelines that end in one. Calls raise ValueError if y does not hold
-        outliers and one other label.
+        :func:`~sklearn.model_selection.cross_val_score` and similar functions. The
+        estimator needs `score_samples`, as outlier detectors and densities of
+        scikit-learn have it, and pipelines that end in one. Calls raise ValueError if y
+        does not contain outliers and exactly one other label.
 
     Raises
     ------
@@ -45,14 +46,12 @@ def make_outlier_scorer(metric="roc_auc", *, outlier_label):
 
     Notes
     -----
-    Detectors fit rows and ignore labels, but y is needed to score them. With y given,
-    fits still see the outliers of the training folds. A whole number as `cv` makes
-    folds of neighbouring rows, as detectors are no classifiers: pass
-    :class:`~sklearn.model_selection.StratifiedKFold`, so that no fold is without
-    outliers.
+    Pass :class:`~sklearn.model_selection.StratifiedKFold` as `cv`, so that every fold
+    has outliers. A whole number makes folds of neighbouring rows, because detectors are
+    not classifiers. Fits ignore y, so they see the outliers of the training folds.
 
-    PyOD's `decision_function` is high for outliers. Its detectors have no
-    `score_samples`, and are refused.
+    Detectors of PyOD are refused: they have no `score_samples`, and their
+    `decision_function` is high for outliers.
 
     Examples
     --------

@@ -1,9 +1,9 @@
 """Pictures of a fitted model, in scikit-learn's Display form.
 
-Each display stores what it draws; ``from_estimator`` computes that, and ``plot`` draws
-it. They take a :class:`~skdsm.DenoisingScoreMatcher`, or a
-:class:`~sklearn.pipeline.Pipeline` that ends in one; axes are then in the units of the
-data. Matplotlib is needed, and imported only when a picture is drawn.
+Each display stores what it draws: ``from_estimator`` computes it, ``plot`` draws it.
+Displays take a :class:`~skdsm.DenoisingScoreMatcher`, or a
+:class:`~sklearn.pipeline.Pipeline` that ends in one; axes are in the units of the data.
+Matplotlib has to be installed; it is imported when a picture is drawn.
 """
 
 from skdsm.display.energy import EnergyDisplay

@@ -32,12 +32,13 @@ class EnergyDisplay:
 
     Use `from_estimator` to make one. Energies are shown as heights above the lowest on
     the grid: the energy is minus the log-density, so that one more means a density
-    lower by a factor of e. Levels are close where the energy is low, which is where the
-    rows are.
+    lower by a factor of e. Levels are close together where the energy is low, which is
+    where the rows are.
 
     With more than two features the picture is a slice, on which the others have the
-    values of a reference row. Rows lie before or behind it. They are coloured by what
-    the estimator makes of them, and not by where they seem to lie.
+    values of a reference row. Rows lie before or behind it, and are
+    coloured by the prediction of the estimator, which may differ from the side of the
+    frontier that they appear on.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -54,10 +55,10 @@ class EnergyDisplay:
         frontier.
 
     points : ndarray of shape (n_points, 2), default=None
-        The two features of the rows to draw; None draws none.
+        The two features of the rows to draw; None means no rows.
 
     is_outlier : ndarray of bool of shape (n_points,), default=None
-        Which of them are outliers; None is none.
+        Which of these rows are outliers; None means no row.
 
     xlabel, ylabel : str, default=None
         Labels of the axes.
@@ -74,7 +75,7 @@ class EnergyDisplay:
         Line on which the decision function is zero; None if it is not on the grid.
 
     inliers_, outliers_ : matplotlib PathCollection or None
-        The rows, as far as there are any.
+        The rows; None if there are no such rows.
 
     colorbar_ : matplotlib Colorbar or None
         Colour bar of the energy.
@@ -148,9 +149,9 @@ class EnergyDisplay:
         Parameters
         ----------
         estimator : DenoisingScoreMatcher or Pipeline
-            Fitted model, or pipeline that ends in one. The energy is then that of the
-            prepared rows, at the places of the original ones; after scaling the two
-            differ by a constant.
+            Fitted model, or pipeline that ends in one. The energy
+            is computed for the prepared rows, and drawn at the original ones; after
+            scaling, the two energies differ by a constant.
 
         X : array-like of shape (n_samples, n_features)
             Rows to draw. The grid covers them, and they give the features their names,
@@ -171,13 +172,13 @@ class EnergyDisplay:
             How far the grid reaches beyond the rows, as a share of their range.
 
         subsample : int or None, default=2000
-            Number of rows to draw at most, chosen at random; None is all.
+            Largest number of rows to draw, chosen at random; None means all.
 
         random_state : int, RandomState instance or None, default=None
             Determines which rows are drawn.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -192,7 +193,7 @@ class EnergyDisplay:
         ValueError
             If X is not like the rows of the fit, or an argument is not valid.
         TypeError
-            If the estimator is of another kind.
+            If the estimator is not a `DenoisingScoreMatcher`, nor ends in one.
         NotFittedError
             If it is not fitted.
         """
@@ -232,7 +233,7 @@ class EnergyDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         levels : array-like of shape (n_levels,), default=None
             Heights above the lowest energy, ascending; None is 0, 0.5, 1, 2, 5, 10, 20

@@ -23,11 +23,12 @@ class FeatureContributionsDisplay:
     """Contributions of features to the anomaly of one row, or of many.
 
     Use `from_estimator` to make one. One row is drawn as bars, the largest on top. Many
-    are drawn as a heat map with a line for each row; its colours are shares of the row,
-    so that rows of all degrees can be compared.
+    are drawn as a heat map with a line for each row; its colours are shares of the sum
+    of the row, so that mild and strong anomalies can be compared.
 
-    Behind a scaler contributions are in scaled units, hence without unit, and features
-    keep their names; steps that make other features, such as PCA, name them.
+    In a pipeline, contributions belong to the features that the model sees. Behind a
+    scaler these have the names of the columns. Steps that make new features, such as
+    PCA, name them.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -51,7 +52,7 @@ class FeatureContributionsDisplay:
         Heat map, of many rows.
 
     colorbar_ : matplotlib Colorbar or None
-        Its scale.
+        Colour bar of the heat map.
 
     ax_ : matplotlib Axes
         Axes that were drawn on.
@@ -111,7 +112,7 @@ class FeatureContributionsDisplay:
             Names of the rows; None takes the index of a pandas table, or numbers.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -127,7 +128,7 @@ class FeatureContributionsDisplay:
             If X is not like the rows of the fit, or does not have as many rows as there
             are names.
         TypeError
-            If the estimator is of another kind.
+            If the estimator is not a `DenoisingScoreMatcher`, nor ends in one.
         NotFittedError
             If it is not fitted.
         """
@@ -160,7 +161,7 @@ class FeatureContributionsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         max_features : int, default=12
             Number of features to draw, those with the largest contributions, or shares

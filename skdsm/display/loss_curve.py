@@ -22,9 +22,9 @@ class LossCurveDisplay:
     """Loss after each iteration, with the stages of training.
 
     Use `from_estimator` to make one. The noise is drawn anew for each stage, and the
-    first stages see a sample of the rows only: the curve may jump between stages, and
-    is comparable within one. The validation loss is on one draw of noise that is not
-    trained on.
+    first stages see a sample of the rows only: the curve may jump between stages.
+    Compare losses of the same stage only. The validation loss is computed on noise that
+    training never uses.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -34,15 +34,15 @@ class LossCurveDisplay:
         Loss after each iteration.
 
     stage_ends : array-like of shape (n_stages,), default=None
-        Number of iterations done at the end of each stage; None is one stage.
+        Number of iterations done at the end of each stage; None means one stage.
 
     validation_loss : float or ndarray of shape (n_stages,), default=None
-        Validation loss at the end, or after each stage; None draws none.
+        Validation loss at the end, or after each stage; None leaves it out.
 
     Attributes
     ----------
     lines_ : list of matplotlib Line2D
-        The curve, a line a stage.
+        The curve, one line per stage.
 
     stage_lines_ : list of matplotlib Line2D
         Where a stage ends and the next one begins.
@@ -98,7 +98,7 @@ class LossCurveDisplay:
             Fitted model, or pipeline that ends in one.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -111,7 +111,7 @@ class LossCurveDisplay:
         Raises
         ------
         TypeError
-            If the estimator is of another kind.
+            If the estimator is not a `DenoisingScoreMatcher`, nor ends in one.
         NotFittedError
             If it is not fitted.
         """
@@ -139,7 +139,7 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         yscale : str, default="auto"
             Scale of the loss, such as "log" or "linear"; "auto" is "log" if the largest

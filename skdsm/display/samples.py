@@ -33,25 +33,25 @@ _PANEL = 2.0  # inches
 class SamplesDisplay:
     """Samples over data: a panel for each pair of features, and a histogram for each.
 
-    Use `from_estimator` or `from_samples` to make one. Where a model is good, the two
-    cannot be told apart, in no panel. (The reverse does not hold: panels show two
-    features at a time.)
+    Use `from_estimator` or `from_samples` to make one. If the model is good, samples
+    and data look the same in every panel. The reverse does not hold, because a panel
+    shows two features only.
 
     Read more in the :ref:`User Guide <displays>`.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_shown)
-        The features to show, of the data.
+        The data: the features to show.
 
     samples : ndarray of shape (n_samples, n_shown)
-        The same of the samples.
+        The samples: the same features.
 
     feature_names : sequence of str of length n_shown, default=None
-        Their names.
+        Names of the features.
 
     drawn : ndarray of int, default=None
-        Rows of X to draw as dots; histograms count all. None is all.
+        Rows of X to draw as dots; histograms count all. None means all.
 
     Attributes
     ----------
@@ -59,10 +59,10 @@ class SamplesDisplay:
         Panels: histograms on the diagonal, pairs below it, None above.
 
     data_bars_, sample_bars_ : list of matplotlib StepPatch
-        Histograms, one a feature.
+        Histograms, one per feature.
 
     data_scatters_, sample_scatters_ : list of matplotlib PathCollection
-        Dots, one a pair, row by row.
+        Dots, one collection per pair, row by row.
 
     legend_ : matplotlib Legend or None
         Legend.
@@ -122,19 +122,20 @@ class SamplesDisplay:
             Rows to compare with.
 
         n_samples : int, default=None
-            Number of samples; None is as many as rows are drawn as dots.
+            Number of samples; None means as many as there are dots.
 
         features : sequence of int or str, default=None
-            Features to show; None is the first four.
+            Features to show; None means the first four.
 
         subsample : int or None, default=1000
-            Number of rows of X to draw as dots at most, chosen at random; None is all.
+            Largest number of rows of X to draw as dots, chosen at random; None means
+            all.
 
         random_state : int, RandomState instance or None, default=None
             Determines the samples, and which rows are drawn.
 
         ax : matplotlib Axes, default=None
-            Axes to put the panels in; None makes a figure.
+            Axes to put the panels in; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -149,7 +150,7 @@ class SamplesDisplay:
         ValueError
             If X is not like the rows of the fit, or an argument is not valid.
         TypeError
-            If the estimator is of another kind.
+            If the estimator is not a `DenoisingScoreMatcher`, nor ends in one.
         NotFittedError
             If it is not fitted.
 
@@ -195,16 +196,17 @@ class SamplesDisplay:
             Samples.
 
         features : sequence of int or str, default=None
-            Features to show; None is the first four.
+            Features to show; None means the first four.
 
         subsample : int or None, default=1000
-            Number of rows of X to draw as dots at most, chosen at random; None is all.
+            Largest number of rows of X to draw as dots, chosen at random; None means
+            all.
 
         random_state : int, RandomState instance or None, default=None
             Determines which rows are drawn.
 
         ax : matplotlib Axes, default=None
-            Axes to put the panels in; None makes a figure.
+            Axes to put the panels in; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -262,7 +264,7 @@ class SamplesDisplay:
         ----------
         ax : matplotlib Axes, default=None
             Axes to put the panels in, made by :func:`~matplotlib.pyplot.subplots` or
-            otherwise part of a grid; None makes a figure.
+            otherwise part of a grid; None makes a new figure.
 
         bins : int, default=20
             Number of bars of each histogram.

@@ -37,7 +37,7 @@ class ScoreDistributionDisplay:
     negative side, which is shaded, are predicted to be outliers. The bars of each label
     add up to one, however few rows have it.
 
-    Outliers can be far out: where that would squeeze everything else together, the axis
+    If some scores are so far out that all others would be squeezed together, the axis
     is logarithmic beyond the bulk of the scores.
 
     Read more in the :ref:`User Guide <displays>`.
@@ -51,7 +51,7 @@ class ScoreDistributionDisplay:
         Label of each row; None draws all rows as one.
 
     threshold : float, default=None
-        Score below which rows are outliers; None is unknown.
+        Score below which rows are outliers; None if unknown.
 
     name : str, default="score"
         What the score is, for the label of the axis.
@@ -59,7 +59,7 @@ class ScoreDistributionDisplay:
     Attributes
     ----------
     bars_ : list of matplotlib StepPatch
-        Histograms, one a label, labels in ascending order.
+        Histograms, one per label, labels in ascending order.
 
     threshold_ : matplotlib Line2D or None
         The threshold.
@@ -78,7 +78,7 @@ class ScoreDistributionDisplay:
 
     See Also
     --------
-    sklearn.metrics.RocCurveDisplay : Which shares lie below, for all thresholds.
+    sklearn.metrics.RocCurveDisplay : True and false alarms, for all thresholds.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class ScoreDistributionDisplay:
             Label of each row: any values, such as names. None draws all rows as one.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -142,7 +142,7 @@ class ScoreDistributionDisplay:
         ValueError
             If X is not like the rows of the fit, or y does not have as many.
         TypeError
-            If the estimator is of another kind.
+            If the estimator is not a `DenoisingScoreMatcher`, nor ends in one.
         NotFittedError
             If it is not fitted.
 
@@ -188,13 +188,13 @@ class ScoreDistributionDisplay:
             Scores, higher for more normal rows.
 
         threshold : float, default=None
-            Score below which rows are outliers; None is unknown.
+            Score below which rows are outliers; None if unknown.
 
         name : str, default="score"
             What the score is, for the label of the axis.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -235,7 +235,7 @@ class ScoreDistributionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         bins : int, default=40
             Number of bars, of equal width on the axis.

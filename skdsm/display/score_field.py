@@ -30,14 +30,14 @@ __all__ = ["ScoreFieldDisplay"]
 
 
 class ScoreFieldDisplay:
-    """Score field over two features: where the denoiser pulls, and to what.
+    """Score field over two features: where the denoiser moves rows.
 
-    Use `from_estimator` or `from_parzen` to make one. What is drawn is the move of the
-    denoiser, ``r(x) - x``: this is the score times ``sigma_ ** 2``, and in the units of
-    the data. Behind a pipeline, rows are prepared, denoised, and brought back by the
-    ``inverse_transform`` of the steps. The gradient of the log-density in the units of
-    the data would be another field, if these differ between the features: it has their
-    inverse units, and does not lead to the denoised row.
+    Use `from_estimator` or `from_parzen` to make one. It shows how the denoiser moves
+    rows, ``r(x) - x``: the score times ``sigma_ ** 2``, in the units of the data. In a
+    pipeline, rows are prepared, denoised, and brought back by the
+    ``inverse_transform`` of the steps. This is not the gradient of the log-density in
+    the units of the data if features have different scales: the gradient has inverse
+    units, and does not point to the denoised row.
 
     With more than two features the picture is a slice, on which the others have the
     values of a reference row; the arrows show the two components in the slice.
@@ -56,7 +56,7 @@ class ScoreFieldDisplay:
         Energy at the grid points, for the background; None leaves it white.
 
     points : ndarray of shape (n_points, 2), default=None
-        The two features of the rows to draw; None draws none.
+        The two features of the rows to draw; None means no rows.
 
     xlabel, ylabel : str, default=None
         Labels of the axes.
@@ -181,13 +181,13 @@ class ScoreFieldDisplay:
             How far the grid reaches beyond the rows, as a share of their range.
 
         subsample : int or None, default=2000
-            Number of rows to draw at most, chosen at random; None is all.
+            Largest number of rows to draw, chosen at random; None means all.
 
         random_state : int, RandomState instance or None, default=None
             Determines which rows are drawn.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -202,7 +202,7 @@ class ScoreFieldDisplay:
         ValueError
             If X is not like the rows of the fit, or an argument is not valid.
         TypeError
-            If the estimator is of another kind.
+            If the estimator is not a `DenoisingScoreMatcher`, nor ends in one.
         NotFittedError
             If it is not fitted.
         """
@@ -271,13 +271,13 @@ class ScoreFieldDisplay:
             How far the grid reaches beyond the rows, as a share of their range.
 
         subsample : int or None, default=2000
-            Number of rows to draw at most, chosen at random; None is all.
+            Largest number of rows to draw, chosen at random; None means all.
 
         random_state : int, RandomState instance or None, default=None
             Determines which rows are drawn.
 
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         **kwargs : dict
             Further arguments of `plot`.
@@ -350,7 +350,7 @@ class ScoreFieldDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         kind : {"arrows", "stream"}, default="arrows"
             Arrows, whose length is that of the move, shortened all alike as far as they

@@ -53,20 +53,20 @@ def to_onnx(
         code to the next, as in scikit-learn.
 
     X : array-like of shape (n_samples, n_features)
-        Rows like those to be scored, one at least. Only their number of columns and
-        their type count: the graph takes float32 if they are float32, float64
-        otherwise, and computes and answers in that type.
+        Example rows, at least one. Only the number of columns and the type matter: the
+        graph takes float32 if X is float32, float64 otherwise, and computes and
+        answers in that type.
 
     outputs : sequence of str, default=("label", "decision", "score_samples", "hidden")
         What the graph returns, if the last step is a `DenoisingScoreMatcher`; see
-        :data:`OUTPUTS`. What is left out is not computed.
+        :data:`OUTPUTS`. Outputs that are left out are not computed.
 
     options : dict, default=None
         Options for the other steps, as for ``skl2onnx.to_onnx``.
 
     target_opset : int or dict, default=None
-        Version of ONNX's operators, as for ``skl2onnx.to_onnx``; None for the newest
-        that skl2onnx was tested with.
+        Version of ONNX's operators, as for ``skl2onnx.to_onnx``. None means the newest
+        version that skl2onnx was tested with.
 
     Returns
     -------
@@ -85,8 +85,8 @@ def to_onnx(
 
     Notes
     -----
-    Rows are not validated by the graph: where scikit-learn refuses a row with NaN, its
-    scores are NaN and its label is -1.
+    The graph does not validate rows. For a row with NaN, which scikit-learn refuses, it
+    returns scores of NaN and the label -1.
 
     Examples
     --------
@@ -137,11 +137,11 @@ def to_onnx(
 def register_converter() -> None:
     """Make `DenoisingScoreMatcher` known to skl2onnx.
 
-    After that ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert it, alone
-    and as a part of whatever else they convert. Their argument ``options`` takes
-    ``{DenoisingScoreMatcher: {"outputs": names}}`` with names out of :data:`OUTPUTS`;
-    inside a :class:`~sklearn.pipeline.FeatureUnion`, or before another step, it has to
-    be ``("hidden",)``. Calling it again changes nothing.
+    Then ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert it, alone and in
+    other models. Their argument ``options`` takes
+    ``{DenoisingScoreMatcher: {"outputs": names}}`` with names from :data:`OUTPUTS`.
+    Inside a :class:`~sklearn.pipeline.FeatureUnion`, or before another step, names have
+    to be ``("hidden",)``. Calling it again changes nothing.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def register_converter() -> None:
 
     See Also
     --------
-    to_onnx : Registers, and converts with the options that fit.
+    to_onnx : Registers the converter, and converts with suitable options.
 
     Examples
     --------
