@@ -37,7 +37,7 @@ def assert_same_bits(one, other):
         assert array.tobytes() == expected.tobytes()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(ROWS, SEEDS, HASHES, st.data())
 def test_order_of_the_rows_does_not_matter(X, seed, hash_rows, data):
     weight = data.draw(
@@ -56,7 +56,7 @@ def shares(rows_and_weight):
     return X, weight / weight.sum()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(ROWS, SEEDS, HASHES, st.data())
 def test_weights_are_repetitions_bit_for_bit(X, seed, hash_rows, data):
     counts = data.draw(arrays(np.int64, len(X), elements=st.integers(0, 9)))
@@ -67,7 +67,7 @@ def test_weights_are_repetitions_bit_for_bit(X, seed, hash_rows, data):
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(ROWS, SEEDS, HASHES)
 def test_result_is_the_set_of_rows_with_their_relative_counts(X, seed, hash_rows):
     rows, weight = canonical_rows(X, None, seed, hash_rows)
@@ -79,7 +79,7 @@ def test_result_is_the_set_of_rows_with_their_relative_counts(X, seed, hash_rows
     assert not np.signbit(rows[rows == 0]).any()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(ROWS, SEEDS, st.data())
 def test_canonical_rows_are_canonical(X, seed, data):
     weight = data.draw(
@@ -117,7 +117,7 @@ def test_only_ratios_of_weights_matter(scale):
     np.testing.assert_allclose(share[order], np.array([4, 6, 1]) / 11, rtol=1e-12)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(ROWS, SEEDS, st.integers(1, 1000), st.data())
 def test_whole_weights_times_a_whole_number_give_the_same_bits(X, seed, factor, data):
     weight = data.draw(
@@ -176,7 +176,7 @@ def test_hash_uses_every_bit_of_every_column():
     assert (np.abs(flips - 32) < 5).all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 200), st.integers(1, 50))
 def test_blocks_cover_the_rows_in_order(n_rows, size):
     blocks = row_blocks(n_rows, size)

@@ -127,20 +127,37 @@ def test_noise_is_that_of_the_draw_and_of_the_block():
 
 def test_noise_of_a_large_block_is_bounded_and_reused(monkeypatch):
     """One normal number for eight elements of corrupted rows, if that is a bank."""
-    sizes = []
-    draw = dask_risk.EmpiricalRisk
+    many = np.random.default_rng(3).standard_normal((40_000, D))
+    rows = distribute(many, chunks=(40_000,))
+    made, parameters = settings(n_corruptions=1), random_parameters(5, d=D)
+    in_place = rows_in_place(many, None, rows.mean, rows.blocks[0].seed)
 
-    def noting(*args, **options):
-        sizes.append(options["bank_elements"])
-        return draw(*args, **options)
+    def risk():
+        return flat(rows.risk(made, (0,))(parameters))
 
-    monkeypatch.setattr(dask_risk, "EmpiricalRisk", noting)
-    made = settings(n_components=2)
-    DaskRisk(distribute(chunks=(N,)), made, (0,))(without_units(np.zeros(D)))
-    assert sizes == [4 * N * D // 8]
+    def expected(bank_elements):
+        risk = EmpiricalRisk(in_place, made, (0, 0), bank_elements=bank_elements)
+        return flat(risk(parameters))
+
+    np.testing.assert_allclose(risk(), expected(40_000 * D // 8), rtol=1e-11)
     monkeypatch.setattr(dask_risk, "_LARGEST_BANK", 100)
-    DaskRisk(distribute(chunks=(N,)), made, (0,))(without_units(np.zeros(D)))
-    assert sizes[1:] == [100]
+    np.testing.assert_allclose(risk(), expected(100), rtol=1e-11)
+    assert abs(expected(100) - expected(40_000 * D // 8)).max() > 1e-6
+
+
+def test_a_task_evaluates_whole_blocks_of_about_as_many_rows_as_asked():
+    many = np.random.default_rng(0).standard_normal((40_960, D))
+    constants = {
+        "settings": settings(n_components=2, n_corruptions=1),
+        "mean": np.zeros(D),
+        "dtype": many.dtype,
+        "order_seed": 0,
+        "seed": (0, 0),
+    }
+    packed = without_units(np.zeros(D)).pack()
+    for n_rows, used in [(10_000, 8192), (40_960, 40_960)]:
+        sums = dask_risk.evaluate_block(many, None, packed, n_rows=n_rows, **constants)
+        assert sums[0] == used
 
 
 def test_large_blocks_reuse_noise_without_bias():
@@ -158,8 +175,9 @@ def test_large_blocks_reuse_noise_without_bias():
     assert abs(np.mean(there) - np.mean(here)) < 5 * error
 
 
-@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-@pytest.mark.parametrize("persist", [True, False])
+@pytest.mark.parametrize(
+    ("scheduler", "persist"), [("synchronous", False), ("threads", True)]
+)
 def test_no_bit_depends_on_who_evaluates(scheduler, persist):
     made, parameters = settings(n_components=5), random_parameters(5, m=5, d=D)
     chunks = (100,) * 50  # enough for sums of sums

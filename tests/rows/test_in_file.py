@@ -51,14 +51,14 @@ def test_mean_is_the_weighted_mean(weight, offset):
     assert rows.mean.dtype == np.float64
 
 
-@pytest.mark.parametrize("size", [1, 1000, 4096, 10**6])
+@pytest.mark.parametrize("size", [7, 1000, 10**6])
 @pytest.mark.parametrize("n_rows", [1, 4095, 4096, 4097, N])
 def test_blocks_cover_every_row_once(n_rows, size):
-    rows = map_rows(X[:n_rows], None, 0)
-    blocks = rows.blocks(size)
+    blocks = map_rows(X[:n_rows], None, 0).blocks(size)
+    numbers = np.arange(n_rows)
     assert all(0 < block.stop - block.start <= size for block in blocks)
-    read = np.concatenate([np.arange(n_rows)[block] for block in blocks])
-    np.testing.assert_array_equal(np.sort(read), np.arange(n_rows))
+    read = np.concatenate([numbers[block] for block in blocks])
+    np.testing.assert_array_equal(np.sort(read), numbers)
     assert all(block.stop <= n_rows for block in blocks)
 
 
@@ -85,12 +85,12 @@ def test_centred_rows_are_rows_minus_their_mean(mapped, weight):
 
 @some_weight_or_none
 def test_sample_is_of_distinct_rows_centred_in_memory(mapped, weight):
-    sample = map_rows(mapped, weight, 0).head(500)
+    sample = map_rows(mapped, weight, 0).head(200)
     assert isinstance(sample, InMemoryRows)
     assert sample.centred().dtype == mapped.dtype
     assert type(sample.centred()) is np.ndarray
     given = sample.centred() + sample.mean
-    index = np.abs(given[:, None, :] - mapped).sum(axis=2).argmin(axis=1)
+    index = np.abs(given[:, :1] - mapped[:, 0]).argmin(axis=1)
     assert len(set(index)) == len(index)  # without replacement
     np.testing.assert_allclose(
         sample.centred(),
@@ -98,7 +98,7 @@ def test_sample_is_of_distinct_rows_centred_in_memory(mapped, weight):
         rtol=1e-6,
         atol=1e-6,
     )
-    assert len(index) == 500
+    assert len(index) == 200
     if weight is None:
         assert sample.weight is None
     else:  # rows of weight zero are left out

@@ -92,8 +92,7 @@ def z_scores(differences):
     return differences.mean(axis=0) / standard_error, standard_error
 
 
-@pytest.mark.parametrize("gains", ["unit", "mixed"])
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("gains", "seed"), [("unit", 0), ("mixed", 1)])
 def test_objectives_agree_in_expectation(noise_by_monte_carlo, gains, seed):
     model = random_model(seed, gains=gains, sigma=SIGMA)
     dsm, ism, esm = np.moveaxis(

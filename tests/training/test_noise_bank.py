@@ -88,15 +88,16 @@ def test_many_copies_of_rows_in_long_blocks_find_a_place():
 N_DRAWS = 2000
 
 
-@pytest.fixture
-def shared_noise(bank_of):
+@pytest.fixture(scope="module")
+def shared_noise():
     """Many draws for 96 rows from a bank of 24: (n_draws, n_copies, n_rows, d)."""
-    bank_of(24)
     X = np.zeros((96, 2))
-    draws = [
-        corrupt_all(draw(SINGLE, 2, (seed,), shape=X.shape), X, 6)[0]
-        for seed in range(N_DRAWS)
-    ]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        force_bank_of(24, monkeypatch)
+        draws = [
+            corrupt_all(draw(SINGLE, 2, (seed,), shape=X.shape), X, 6)[0]
+            for seed in range(N_DRAWS)
+        ]
     return np.array(draws) / 0.5
 
 
@@ -159,7 +160,7 @@ def test_levels_of_shared_noise_are_its_own(bank_of):
 # --- What it does to the estimate ---
 
 
-N_ROWS, N_BANK, N_SEEDS = 512, 64, 400
+N_ROWS, N_BANK, N_SEEDS = 256, 32, 200
 
 
 def risks(objective, levels, n_seeds=N_SEEDS):
@@ -173,8 +174,7 @@ def risks(objective, levels, n_seeds=N_SEEDS):
     return np.array([[value, *gradient.pack()] for value, gradient in draws])
 
 
-@both_kinds
-@pytest.mark.parametrize("objective", ["dsm", "ism"])
+@pytest.mark.parametrize(("objective", "levels"), [("dsm", SINGLE), ("ism", RANGE)])
 def test_a_short_bank_leaves_the_risk_unbiased_and_costs_little_variance(
     objective, levels, bank_of, monkeypatch
 ):
@@ -191,7 +191,7 @@ def test_a_short_bank_leaves_the_risk_unbiased_and_costs_little_variance(
     assert np.abs(z_scores(shared - independent)).max() < 5
     # a bias of a hundredth of the risk would have been seen
     error = (shared - independent)[:, 0].std() / np.sqrt(N_SEEDS)
-    assert 5 * error < 0.02 * independent[:, 0].mean()
+    assert 5 * error < 0.01 * independent[:, 0].mean()
     ratio = shared.var(axis=0) / independent.var(axis=0)
     assert ratio[0] < 2
     assert ratio.max() < 3

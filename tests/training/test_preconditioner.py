@@ -158,7 +158,7 @@ def test_gauss_newton_matrix_is_better_conditioned():
     # of the residuals; the Hessian itself is indefinite at the start
     m, d = 6, 8
     improvements = []
-    for seed in range(12):
+    for seed in range(6):
         start, X_noisy, _, _ = correlated_problem(m, d, seed)
 
         def reconstruct(variables, change, start=start, X_noisy=X_noisy):

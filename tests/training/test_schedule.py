@@ -17,7 +17,7 @@ SCHEDULES = st.builds(
     n_copies=st.integers(1, 5000),
     smallest=st.integers(1, 10**5),
 )
-many_times = settings(deadline=None, max_examples=300)
+many_times = settings(deadline=None, max_examples=100)
 
 
 def size(stage):
