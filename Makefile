@@ -59,7 +59,7 @@ $(VENV)-minimal/.installed: pyproject.toml .ci/lowest.txt
 		-c .ci/lowest.txt -e '.[test-minimal]'
 	touch $@
 
-test-minimal: $(VENV)-minimal/.installed ## tests without extras, on the lowest versions
+test-minimal: $(VENV)-minimal/.installed ## core tests, without extras, on the lowest versions
 	$(VENV)-minimal/bin/python -m pytest --without-extras -n auto $(PYTEST_ARGS)
 
 # In an environment of its own, because PyTorch is several hundred megabytes; a wheel

@@ -1,8 +1,10 @@
-"""Which tests need an optional package, and a promise: nothing is skipped in silence.
+"""What a run without extras tests, and a promise: nothing is skipped in silence.
 
 A full run (`make test`) has every optional package; without one of them it fails. A run
 with --without-extras (`make test-minimal`) must have none, which proves that they are
-optional, and leaves out what is listed here.
+optional, and is of the core below: that everything can be imported, scikit-learn's
+checks, the numerics of model, training and detection, and input that is accepted or
+refused. The rest does not depend on versions in ways that the core does not.
 
 PyTorch is no extra, and too large for every run: `make test-torch` asks for it by name
 (--array-library torch), and fails without it. All other runs test arrays of other
@@ -26,46 +28,40 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
-# Optional package: the files that need it, or the tests, as FILE::TEST.
-NEEDS = {
-    "array_api_strict": ["tests/estimator/test_array_api.py"],
-    "dask": [
-        "doc/user_guide/large_data.rst",
-        "tests/support/rows_in_blocks.py",
-        "tests/estimator/test_dask_cluster.py",
-        "tests/estimator/test_dask_input.py",
-        "tests/rows/test_dask_risk.py",
-        "tests/rows/test_in_dask.py",
-    ],
-    "arviz_stats": [
-        "doc/user_guide/density.rst",
-        "tests/mcmc/test_diagnostics.py",
-        "tests/estimator/test_density.py",
-        "tests/density/test_tempering.py",
-    ],
-    "importlinter": ["tests/pages/test_import_contracts.py"],
-    "matplotlib": [
-        "doc/user_guide/displays.rst",
-        "skdsm/display/*.py",
-        "tests/test_display*.py",
-        "tests/pages/test_ranking_benchmark.py::test_script_writes_tables_and_a_diagram",
-    ],
-    "rich": ["tests/estimator/test_callbacks.py::test_progress_bar*"],
-    "skl2onnx": [
-        "doc/user_guide/deployment.rst",
-        "skdsm/onnx/*.py",
-        "tests/test_onnx.py",
-    ],
-    "skops": ["tests/estimator/test_skops.py"],
-}
-PATTERNS = [pattern for patterns in NEEDS.values() for pattern in patterns]
+EXTRAS = [
+    "array_api_strict",
+    "arviz_stats",
+    "dask",
+    "importlinter",
+    "matplotlib",
+    "rich",
+    "skl2onnx",
+    "skops",
+]
+CORE = [
+    "skdsm/*.py",
+    "tests/test_imports.py",
+    "tests/model/test_*.py",
+    "tests/training/test_empirical_risk.py",
+    "tests/training/test_fit.py",
+    "tests/training/test_lbfgs.py",
+    "tests/training/test_loss_kernel.py",
+    "tests/training/test_objectives.py",
+    "tests/detection/test_*.py",
+    "tests/estimator/test_accepted_input.py",
+    "tests/estimator/test_bad_input.py",
+    "tests/estimator/test_common.py",
+    "tests/estimator/test_saved_models.py",
+]
+# Of these, doctests need an extra: tests/test_imports.py imports them too.
+NOT_CORE = ["skdsm/display/*.py", "skdsm/onnx/*.py"]
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--without-extras",
         action="store_true",
-        help="leave out what needs an optional package; none may be installed",
+        help="test the core; no optional package may be installed",
     )
     parser.addoption(
         "--array-library",
@@ -77,30 +73,22 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if not config.getoption("without_extras"):
         return
-    present = [package for package in NEEDS if find_spec(package)]
+    present = [package for package in EXTRAS if find_spec(package)]
     if present:
         raise pytest.UsageError(f"--without-extras, but {present} can be imported.")
-    for pattern in PATTERNS:
-        if not any(ROOT.glob(pattern.partition("::")[0])):
+    for pattern in CORE + NOT_CORE:
+        if not any(ROOT.glob(pattern)):
             raise pytest.UsageError(f"conftest.py: no file is called {pattern}.")
 
 
 def pytest_ignore_collect(collection_path, config):
+    if not config.getoption("without_extras") or collection_path.is_dir():
+        return None
     path = collection_path.relative_to(ROOT).as_posix()
-    if config.getoption("without_extras"):
-        return any(fnmatch(path, pattern) for pattern in PATTERNS) or None
+    core = any(fnmatch(path, pattern) for pattern in CORE)  # "*" matches "/" too
+    if not core or any(fnmatch(path, pattern) for pattern in NOT_CORE):
+        return True
     return None
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.getoption("without_extras"):
-        left_out = [item for item in items if _needs_an_extra(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
-def _needs_an_extra(item):
-    return any(fnmatch(item.nodeid, pattern) for pattern in PATTERNS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from sklearn import config_context
 from support.quick_fits import normal_rows, quick, two_clusters
 from support.soft_distance import soft_distance
 
@@ -117,10 +118,12 @@ def test_a_bad_support_fraction_is_refused(fraction):
         quick(support_fraction=fraction).fit(normal_rows())
 
 
-def test_a_memory_mapped_support(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdsm._sklearn.backends.too_large_to_copy", lambda X: True)
+def test_the_support_of_rows_too_large_to_copy(tmp_path):
     X = np.concatenate([normal_rows(500), 5 + 4 * normal_rows(50, seed=1)])
-    kept = quick(16, support_fraction=0.9).fit(X)
+    np.save(tmp_path / "rows.npy", X)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    with config_context(working_memory=0):
+        kept = quick(16, support_fraction=0.9).fit(mapped)
     assert np.linalg.norm(kept.location_) < 0.5 * np.linalg.norm(X.mean(axis=0))
 
 

@@ -43,6 +43,11 @@ def pipeline3():
     return fitted_pipeline(rows(3))
 
 
+@pytest.fixture(scope="module")
+def named_pipeline():
+    return fitted_pipeline(frame())
+
+
 # --- The landscape ---
 
 
@@ -431,10 +436,9 @@ def test_steps_may_put_out_frames():
         ({"subsample": -1}, "must not be negative"),
     ],
 )
-def test_bad_arguments_are_refused(kwargs, message):
-    X = frame()
+def test_bad_arguments_are_refused(kwargs, message, named_pipeline):
     with pytest.raises(ValueError, match=message):
-        draw(fitted_pipeline(X), X, **kwargs)
+        draw(named_pipeline, frame(), **kwargs)
 
 
 def test_a_feature_is_no_fraction(pipeline):

@@ -5,10 +5,16 @@ import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from support.quick_fits import CONFIGURATIONS, QUERIES, normal_rows, quick, two_clusters
+from support.quick_fits import (
+    CONFIGURATIONS,
+    QUERIES,
+    normal_rows,
+    quick,
+    two_clusters,
+    with_every_model_or_value,
+)
 from support.random_models import numerical_gradient
 
-import skdsm.training.fit
 from skdsm import DenoisingScoreMatcher
 
 X = normal_rows()
@@ -202,9 +208,18 @@ def test_equal_levels_are_one_level():
     np.testing.assert_array_equal(pair.components_, level.components_)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("gains", ["unit", "learned"])
-@pytest.mark.parametrize("levels", [(0.05, 3.0), (2.0, 3.0), (0.01, 0.02)])
+# inside the range, with every pair of gains and weights; and at both of its ends
+@pytest.mark.parametrize(
+    ("levels", "gains", "weighted"),
+    [
+        ((0.05, 3.0), "unit", False),
+        ((0.05, 3.0), "unit", True),
+        ((0.05, 3.0), "learned", False),
+        ((0.05, 3.0), "learned", True),
+        ((2.0, 3.0), "unit", True),
+        ((0.01, 0.02), "learned", False),
+    ],
+)
 def test_sigma_in_a_range_minimises_implicit_score_matching(levels, gains, weighted):
     weight = np.arange(1.0, 1 + len(X)) if weighted else np.ones(len(X))
     matcher = quick(sigma=levels, gains=gains, tol=0.05).fit(X, sample_weight=weight)
@@ -228,9 +243,16 @@ def test_sigma_in_a_range_minimises_implicit_score_matching(levels, gains, weigh
         assert matcher.sigma_ in levels
 
 
-@pytest.mark.parametrize("objective", ["dsm", "ism"])
-@pytest.mark.parametrize("sigma", [0.5, (0.1, 1.0)])
-@pytest.mark.parametrize("alpha", [0.0, 0.05])
+# every pair of two options
+@pytest.mark.parametrize(
+    ("alpha", "sigma", "objective"),
+    [
+        (0.0, 0.5, "dsm"),
+        (0.05, (0.1, 1.0), "dsm"),
+        (0.05, 0.5, "ism"),
+        (0.0, (0.1, 1.0), "ism"),
+    ],
+)
 def test_loss_is_the_denoising_loss_plus_the_penalty(alpha, sigma, objective):
     rows = two_clusters(n_samples=1000)
     rng = np.random.default_rng(1)
@@ -253,8 +275,7 @@ def test_loss_is_the_denoising_loss_plus_the_penalty(alpha, sigma, objective):
 # --- The record of training ---
 
 
-@pytest.mark.parametrize("n_samples", [40, 5000])
-@with_every_model
+@with_every_model_or_value("n_samples", [40, 5000], chosen=[5000])
 def test_record_of_training_is_consistent(parameters, n_samples):
     matcher = quick(**parameters).fit(normal_rows(n_samples))
     losses, ends = matcher.loss_curve_, matcher.stage_ends_
@@ -320,31 +341,17 @@ def test_not_verbose_prints_nothing(capsys):
 # --- Warm start ---
 
 
-@pytest.fixture
-def starts(monkeypatch):
-    """Parameters that training starts from, in the frame of the centred rows."""
-    record = []
-    train = skdsm.training.fit.train
-
-    def recording_train(start, *arguments, **options):
-        record.append(start)
-        return train(start, *arguments, **options)
-
-    monkeypatch.setattr(skdsm.training.fit, "train", recording_train)
-    return record
-
-
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @with_every_model
-def test_warm_start_begins_where_the_last_fit_ended(parameters, starts):
+def test_warm_start_begins_where_the_last_fit_ended(parameters):
+    """After one iteration, of a stage that begins anew, the loss has not come back up.
+
+    It would if any part of the model were forgotten, or in another frame.
+    """
     matcher = quick(warm_start=True, **parameters).fit(X + 5)
-    before = Paper(matcher)
-    n_fits = len(starts)  # three if rows are left out
-    matcher.fit(X + 5)
-    start = starts[n_fits].translate((X + 5).mean(axis=0))
-    np.testing.assert_allclose(start.components, before.W)
-    np.testing.assert_allclose(start.intercept_hidden, before.b, atol=1e-12)
-    np.testing.assert_allclose(start.intercept_visible, before.c, atol=1e-12)
-    np.testing.assert_allclose(start.gains, before.g)
+    first, *_, last = matcher.loss_curve_
+    again = matcher.set_params(max_iter=1).fit(X + 5).loss_curve_[0]
+    assert again < last + 0.2 * (first - last)
 
 
 def test_first_fit_of_a_warm_start_is_a_cold_one():

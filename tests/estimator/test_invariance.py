@@ -1,5 +1,6 @@
 """What must not change a model does not, to the last bit; what must change it does."""
 
+import threading
 from functools import partial
 
 import joblib
@@ -16,7 +17,6 @@ from support.quick_fits import (
     with_every_model_or_value,
 )
 
-import skdsm.estimator
 from skdsm.rows.canonical import canonical_rows
 
 X = normal_rows()
@@ -114,9 +114,8 @@ def many_blocks(monkeypatch):
     monkeypatch.setattr("skdsm._sklearn.backends._FEWEST_BLOCKS", 1)
 
 
-@with_every_model
+@with_every_model_or_value("n_jobs", [2, 4, -1], chosen=[4])
 @pytest.mark.usefixtures("many_blocks")
-@pytest.mark.parametrize("n_jobs", [2, 4, -1])
 def test_the_number_of_threads_does_not_matter(n_jobs, parameters):
     rows = normal_rows(n_samples=150)
     serial = quick(**parameters).fit(rows)
@@ -128,19 +127,31 @@ def test_the_number_of_threads_does_not_matter(n_jobs, parameters):
         )
 
 
+def most_threads(action):
+    """How many threads there are beside those of before, at most."""
+    before, seen = threading.active_count(), [0]
+
+    def note(*event):  # called inside new threads only
+        seen.append(threading.active_count() - before)
+
+    threading.setprofile(note)
+    try:
+        action()
+    finally:
+        threading.setprofile(None)
+    return max(seen)
+
+
 @pytest.mark.usefixtures("many_blocks")
-def test_threads_are_used_when_asked_for(monkeypatch):
-    asked = []
-    block_map = skdsm.estimator.block_map
-    for module in ("skdsm.estimator", "skdsm._sklearn.backends"):
-        monkeypatch.setattr(
-            f"{module}.block_map", lambda n: asked.append(n) or block_map(n)
-        )
-    quick(n_jobs=3).fit(X).transform(normal_rows(n_samples=1000))
+def test_threads_are_used_when_asked_for():
+    one, three = quick(), quick(n_jobs=3)
+    rows = normal_rows(n_samples=1000)
+    assert most_threads(lambda: one.fit(X)) == 0
+    assert most_threads(lambda: three.fit(X)) == 3
+    assert most_threads(lambda: one.transform(rows)) == 0
+    assert most_threads(lambda: three.transform(rows)) == 3
     with joblib.parallel_config("threading", n_jobs=2):
-        quick().fit(X)
-    quick().fit(X)
-    assert asked == [3, 3, 2, 1]
+        assert most_threads(lambda: one.fit(X)) == 2
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])

@@ -39,10 +39,13 @@ WAYS = {
 every_way = pytest.mark.parametrize("travel", WAYS.values(), ids=WAYS)
 
 
+@pytest.fixture(scope="module", params=CONFIGURATIONS.values(), ids=[*CONFIGURATIONS])
+def matcher(request):
+    return quick(**request.param).fit(X)
+
+
 @every_way
-@pytest.mark.parametrize("parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_a_copy_answers_the_same(travel, parameters, tmp_path):
-    matcher = quick(**parameters).fit(X)
+def test_a_copy_answers_the_same(travel, matcher, tmp_path):
     arrived = travel(matcher, tmp_path)
     assert arrived.get_params() == matcher.get_params()
     for query in QUERIES:

@@ -6,7 +6,12 @@ import skops.io
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skops.io.exceptions import UntrustedTypesFoundException
-from support.quick_fits import CONFIGURATIONS, QUERIES, normal_rows, quick
+from support.quick_fits import (
+    QUERIES,
+    normal_rows,
+    quick,
+    with_every_model_or_value,
+)
 from test_saved_models import FILES, assert_answers_as_then, load_as_documented
 
 import skdsm
@@ -16,8 +21,7 @@ X = normal_rows()
 OWN = ["skdsm.estimator.DenoisingScoreMatcher"]
 
 
-@pytest.mark.parametrize("parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@with_every_model_or_value("dtype", [np.float32, np.float64], chosen=[np.float32])
 def test_a_round_trip_is_exact_and_needs_no_other_type(parameters, dtype):
     rows = X.astype(dtype)
     model = make_pipeline(StandardScaler(), quick(**parameters)).fit(rows)
