@@ -39,7 +39,7 @@ NEEDS = {
     ],
     "arviz_stats": [
         "doc/user_guide/density.rst",
-        "tests/mcmc/test_chains.py",
+        "tests/mcmc/test_diagnostics.py",
         "tests/estimator/test_density.py",
         "tests/density/test_tempering.py",
     ],

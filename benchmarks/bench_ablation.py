@@ -19,21 +19,21 @@ from scipy.special import expit
 from skdsm import DenoisingScoreMatcher
 from skdsm._blocks import block_map
 from skdsm.model.parameters import Parameters
-from skdsm.rows.in_memory import prepare_rows
+from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.training.corruption import NoiseLevels
-from skdsm.training.empirical_risk import EmpiricalRisk
 from skdsm.training.fit import Parts, Settings, fit_energy_model
 from skdsm.training.preconditioner import ChangeOfVariables
+from skdsm.training.protocols import Risk
 from skdsm.training.schedule import Schedule
 
 
-class PlainRisk:
+class PlainRisk(Risk):
     """The same loss as one would first write it: all rows at once."""
 
-    def __init__(self, rows, settings, seed, map=None):
+    def __init__(self, rows, settings, seed):
         rng = np.random.default_rng(seed)
         self.sigma = settings.levels.low
-        self.clean = np.tile(rows.X, (settings.n_corruptions, 1))
+        self.clean = np.tile(rows.centred(), (settings.n_corruptions, 1))
         noise = rng.standard_normal(self.clean.shape, dtype=np.float32)
         self.noisy = self.clean + self.sigma * noise
 
@@ -64,9 +64,22 @@ class AllRowsAtOnce(Schedule):
         return self.last()
 
 
-def one_draw(rows, settings, seed, *, map, risk=EmpiricalRisk):
+class OneDraw(InMemoryRows):
     """The same noise in every stage; stages are told apart by the last of the seed."""
-    return risk(rows, settings, seed[:2], map=map)
+
+    def risk(self, settings, seed, map=map):
+        return super().risk(settings, seed[:2], map)
+
+
+class PlainRows(InMemoryRows):
+    """Rows whose risk is plain."""
+
+    def risk(self, settings, seed, map=map):
+        return PlainRisk(self, settings, seed)
+
+
+class OnePlainDraw(OneDraw, PlainRows):
+    """Both."""
 
 
 def random_start(X, sample_weight, linear, n_components, rng):
@@ -82,20 +95,18 @@ def no_scaling(parameters, X_noisy, sample_weight):
     )
 
 
-RUNS = {
-    "all ideas": Parts(),
-    "all rows from the first stage": Parts(schedule=AllRowsAtOnce),
-    "one draw of noise, all rows": Parts(schedule=AllRowsAtOnce, risk=one_draw),
-    "no change of variables": Parts(scaling=no_scaling),
-    "random start": Parts(start=random_start),
-    "kernel without chunks": Parts(risk=PlainRisk),
-    "none": Parts(
-        AllRowsAtOnce, random_start, partial(one_draw, risk=PlainRisk), no_scaling
-    ),
+RUNS = {  # the kind of rows, which makes the risk, and the other parts
+    "all ideas": (InMemoryRows, Parts()),
+    "all rows from the first stage": (InMemoryRows, Parts(schedule=AllRowsAtOnce)),
+    "one draw of noise, all rows": (OneDraw, Parts(schedule=AllRowsAtOnce)),
+    "no change of variables": (InMemoryRows, Parts(scaling=no_scaling)),
+    "random start": (InMemoryRows, Parts(start=random_start)),
+    "kernel without chunks": (PlainRows, Parts()),
+    "none": (OnePlainDraw, Parts(AllRowsAtOnce, random_start, no_scaling)),
 }
 
 
-def fit(X, parts, args, held_out_loss):
+def fit(X, kind, parts, args, held_out_loss):
     settings = Settings(
         n_components=args.n_components,
         levels=NoiseLevels(args.sigma, args.sigma),
@@ -110,10 +121,11 @@ def fit(X, parts, args, held_out_loss):
     with block_map(args.n_jobs) as map:
         rows = prepare_rows(X, None, args.seed)
         monitor = Points(clock, rows.mean, args.budget)
-        result = fit_energy_model(
+        rows = kind(rows.centred(), rows.weight, rows.mean)
+        model, _ = fit_energy_model(
             rows, settings, args.seed, monitor=monitor, map=map, parts=parts
         )
-    clock.point(result.parameters.translate(rows.mean))
+    clock.point(model.parameters)
     return clock
 
 
@@ -140,8 +152,8 @@ def main():
         print(f"\n{name}")
         target = own = None
         idle = 0.5 * X.shape[1] * args.sigma**2
-        for run, parts in RUNS.items():
-            clock = fit(X, parts, args, held_out_loss)
+        for run, (kind, parts) in RUNS.items():
+            clock = fit(X, kind, parts, args, held_out_loss)
             if target is None:
                 target = clock.best() + args.within * (idle - clock.best())
                 own = clock.time_to(target)

@@ -29,7 +29,6 @@ from sklearn.exceptions import ConvergenceWarning
 from skdsm import DenoisingScoreMatcher
 from skdsm._blocks import single_threaded_blas
 from skdsm.model.parameters import Parameters
-from skdsm.rows.dask_risk import DistributedRisk
 from skdsm.rows.in_dask import distribute_rows
 from skdsm.training.corruption import NoiseLevels
 from skdsm.training.fit import Settings
@@ -81,7 +80,7 @@ def make_risk(X, n_components, n_corruptions=1):
         np.zeros(d),
         np.ones(n_components),
     )
-    return DistributedRisk(rows, settings, (0,)), parameters
+    return rows.risk(settings, (0,)), parameters
 
 
 def processor_seconds(client):

@@ -45,11 +45,11 @@ VARIANTS = {
     "memory 40": ({}, {"skdsm.training.lbfgs._MEMORY": 40}),
     "ridge 1e-2": ({}, {"skdsm.training.preconditioner._RIDGE": 1e-2}),
     "ridge 1e-4": ({}, {"skdsm.training.preconditioner._RIDGE": 1e-4}),
-    "scaling from 16 m rows": ({}, {"skdsm.training.fit._SCALING_ROWS": 16}),
+    "scaling from 16 m rows": ({}, {"skdsm.training.fit._SCALING_ROWS_PER_UNIT": 16}),
     "2 corruptions": ({"n_corruptions": 2}, {}),
     "8 corruptions": ({"n_corruptions": 8}, {}),
-    "first sample / 4": ({}, {"skdsm.training.fit._ROWS_A_PARAMETER": 0.25}),
-    "first sample x 4": ({}, {"skdsm.training.fit._ROWS_A_PARAMETER": 4}),
+    "first sample / 4": ({}, {"skdsm.training.fit._ROWS_PER_PARAMETER": 0.25}),
+    "first sample x 4": ({}, {"skdsm.training.fit._ROWS_PER_PARAMETER": 4}),
 }
 
 

@@ -18,9 +18,8 @@ from scipy.optimize import minimize
 from skdsm import DenoisingScoreMatcher
 from skdsm._blocks import block_map
 from skdsm.model.parameters import Parameters
-from skdsm.rows.in_memory import TrainingRows, prepare_rows
+from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.training.corruption import NoiseLevels
-from skdsm.training.empirical_risk import EmpiricalRisk
 from skdsm.training.fit import Settings, fit_energy_model
 
 try:
@@ -55,14 +54,14 @@ def skdsm_run(X, held_out_loss, args):
 
     with block_map(args.n_jobs) as map:
         rows = prepare_rows(X, None, args.seed)
-        result = fit_energy_model(
+        model, _ = fit_energy_model(
             rows,
             settings,
             args.seed,
             monitor=Points(clock, rows.mean, args.budget),
             map=map,
         )
-    clock.point(result.parameters.translate(rows.mean))
+    clock.point(model.parameters)
     return clock
 
 
@@ -75,8 +74,8 @@ def plain_lbfgs_run(X, held_out_loss, args):
     )
     clock = Clock(held_out_loss)
     with block_map(args.n_jobs) as map:
-        rows = TrainingRows(X, None, np.zeros(d))
-        risk = EmpiricalRisk(rows, settings, (args.seed,), map=map)
+        rows = InMemoryRows(X, None, np.zeros(d))
+        risk = rows.risk(settings, (args.seed,), map=map)
         start = Parameters(
             rng.standard_normal((m, d)) / np.sqrt(d),
             np.zeros(m),

@@ -16,7 +16,8 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from skdsm._sklearn.dispatch import inlier_labels, to_numpy
+from skdsm._sklearn.array_backend import to_numpy
+from skdsm._sklearn.backends import backend_of
 from skdsm._sklearn.validation import Number
 from skdsm.detection.conformal import conformal_p_values, conformal_threshold
 
@@ -261,7 +262,8 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector.set_params(alpha=0.5).predict([[1], [2.5], [9]])
         array([ 1, -1, -1])
         """
-        return inlier_labels(self.decision_function(X))
+        decision = self.decision_function(X)
+        return backend_of(decision).labels(decision)
 
     def p_values(self, X):
         """Compute p-values: a low one speaks against a normal row.

@@ -21,23 +21,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skdsm import __version__
-from skdsm._blocks import block_map, row_blocks
+from skdsm._blocks import block_map
+from skdsm._sklearn.backends import backend_of, evaluate, query
 from skdsm._sklearn.callbacks import FitMonitor
 from skdsm._sklearn.density_mixin import DensityMixin
 from skdsm._sklearn.detection_mixin import (
     LANDMARK_ATTRIBUTES,
     DetectionMixin,
     fitted_model,
-)
-from skdsm._sklearn.dispatch import mean, on_device_of
-from skdsm._sklearn.inputs import (
-    check_codes,
-    check_rows,
-    check_weights,
-    evaluate_elsewhere,
-    query,
-    ways_to_train,
-    where_rows_are,
 )
 from skdsm._sklearn.validation import (
     COUNT,
@@ -50,17 +41,9 @@ from skdsm._sklearn.validation import (
 from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm.exceptions import VersionMismatchWarning
 from skdsm.model.energy import EnergyModel
-from skdsm.training.fit import (
-    Parts,
-    Settings,
-    energy_scale,
-    final_parameters,
-    fit_energy_model,
-)
+from skdsm.training.fit import Settings, finish_model, fit_energy_model
 
 __all__ = ["DenoisingScoreMatcher"]
-
-_FEWEST_BLOCKS = 4  # to start a thread takes longer than to score fewer
 
 _Fit = TypeVar("_Fit", bound=Callable[..., Any])
 
@@ -439,15 +422,68 @@ class DenoisingScoreMatcher(
         return self
 
     def _fit(self, X, y, sample_weight):
-        levels = check_noise_levels(self.sigma, type(self).__name__)
-        X = check_rows(self, X, reset=True)
-        n_fits = self._n_fits(X)
-        sample_weight = check_weights(sample_weight, X)
+        settings = self._settings()
+        backend = backend_of(X)
+        X = backend.check_rows(self, X, reset=True)
+        n_fits = self._n_fits(backend)
+        sample_weight = backend.check_weights(sample_weight, X)
         start = self._previous_parameters(X.shape[1])
         seed = int(check_random_state(self.random_state).randint(2**31))
-        settings = Settings(
+        context = self._init_callback_context(max_subtasks=None)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        hooks = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**hooks)
+
+        with block_map(effective_n_jobs(self.n_jobs)) as map:
+            rows = backend.prepare(X, sample_weight, seed, type(self).__name__)
+            attributes = partial(
+                self._attributes,
+                backend=backend,
+                rows=rows,
+                levels=settings.levels,
+                map=map,
+            )
+
+            def fit_rows(kept):
+                def reconstruct(parameters):
+                    return attributes(finish(parameters), kept=kept)
+
+                finish = partial(finish_model, rows=kept, settings=settings, seed=seed)
+                monitor = FitMonitor(context, hooks, reconstruct, self.verbose)
+                model, training = fit_energy_model(
+                    kept, settings, seed, start=start, monitor=monitor, map=map
+                )
+                return attributes(model, kept=kept), training, monitor.has_stopped
+
+            fitted, training, stopped = fit_rows(rows)
+            for _ in range(n_fits - 1):  # without the rows that are ranked lowest
+                if not stopped:
+                    kept = self._concentrated(rows, fitted, map)
+                    fitted, training, stopped = fit_rows(kept)
+        if training.message:
+            warnings.warn(
+                f"Training did not converge: {training.message}. Consider scaling the "
+                "data, more iterations (max_iter) or a larger tolerance (tol).",
+                ConvergenceWarning,
+                stacklevel=5,  # past fit and its two decorators
+            )
+        fitted |= {
+            "loss_": float(training.validation_curve[-1]),
+            # lists, as rounding may change their lengths: no two libraries round alike
+            "loss_curve_": training.loss_curve.tolist(),
+            "stage_ends_": training.stage_ends.tolist(),
+            "n_iter_": len(training.loss_curve),
+        }
+        context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
+        # all at once and last: a fit that fails leaves nothing behind
+        for name in ("_log_partition", *LANDMARK_ATTRIBUTES):
+            vars(self).pop(name, None)
+        vars(self).update(fitted)
+
+    def _settings(self):
+        return Settings(
             n_components=int(self.n_components),
-            levels=levels,
+            levels=check_noise_levels(self.sigma, type(self).__name__),
             learn_gains=self.gains == "learned",
             objective=self.objective,
             n_corruptions=int(self.n_corruptions),
@@ -456,58 +492,6 @@ class DenoisingScoreMatcher(
             tol=float(self.tol),
             energy_matching=float(self.energy_matching),
         )
-        context = self._init_callback_context(max_subtasks=None)
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        hooks = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**hooks)
-
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
-            ways = ways_to_train(X, type(self).__name__)
-            all_rows = rows = ways.prepare(X, sample_weight, seed)
-            for step in reversed(range(n_fits)):
-                attributes = partial(
-                    self._attributes,
-                    X=X,
-                    rows=rows,
-                    settings=settings,
-                    seed=seed,
-                    all_rows=all_rows,
-                    map=map,
-                )
-                monitor = FitMonitor(context, hooks, attributes, self.verbose)
-                result = fit_energy_model(
-                    rows,
-                    settings,
-                    seed,
-                    start=None if start is None else start.translate(-rows.mean),
-                    monitor=monitor,
-                    map=map,
-                    parts=Parts(risk=ways.risk),
-                )
-                fitted = attributes(result.parameters)
-                if monitor.has_stopped:
-                    break
-                if step:
-                    rows = self._concentrated(all_rows, fitted, map)
-        if result.message:
-            warnings.warn(
-                f"Training did not converge: {result.message}. Consider scaling the "
-                "data, more iterations (max_iter) or a larger tolerance (tol).",
-                ConvergenceWarning,
-                stacklevel=5,  # past fit and its two decorators
-            )
-        fitted |= {
-            "loss_": float(result.validation_curve[-1]),
-            # lists, as rounding may change their lengths: no two libraries round alike
-            "loss_curve_": result.loss_curve.tolist(),
-            "stage_ends_": result.stage_ends.tolist(),
-            "n_iter_": len(result.loss_curve),
-        }
-        context.call_on_fit_task_end(**hooks, reconstruction_attributes=fitted)
-        # all at once and last: a fit that fails leaves nothing behind
-        for name in ("_log_partition", *LANDMARK_ATTRIBUTES):
-            vars(self).pop(name, None)
-        vars(self).update(fitted)
 
     def _previous_parameters(self, n_features):
         """Parameters that a warm start begins with, if there are any."""
@@ -524,45 +508,24 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, parameters, *, X, rows, settings, seed, all_rows, map):
-        """Fitted attributes that follow from what training came to."""
-        levels = settings.levels
-        parameters = final_parameters(parameters, rows, settings, seed)
-        sigma = energy_scale(parameters, rows, levels)
-        parameters = parameters.translate(rows.mean)
-        sample = rows.representative()
-        square = np.einsum("ij,ij->i", sample.X, sample.X, dtype=np.float64)
+    def _attributes(self, model, *, kept, backend, rows, levels, map):
+        """Fitted attributes of a model of those rows that were kept."""
+        parameters = model.parameters
         fitted = {
             "components_": parameters.components,
             "intercept_hidden_": parameters.intercept_hidden,
             "intercept_visible_": parameters.intercept_visible,
             "gains_": parameters.gains,
-            "sigma_": sigma,
-            "location_": np.array(rows.mean, dtype=np.float64),
-            "spread_": float(np.sqrt(np.average(square, weights=sample.weight))),
+            "sigma_": model.sigma,
+            "location_": model.location,
+            "spread_": model.spread,
         }
-        fitted |= self._landmarks(sample, fitted, levels)
-        fitted |= self._threshold(all_rows, fitted, map)
-        return on_device_of(X, fitted)
+        fitted |= self._landmarks(kept.representative(), fitted, levels)
+        fitted |= self._threshold(rows, fitted, map)
+        return backend.attributes(fitted)
 
     def _model(self):
         return fitted_model(vars(self))
-
-    def _evaluate(self, function, X):
-        """Apply ``function(model, X)`` to blocks of validated rows."""
-        X = check_rows(self, X, reset=False)
-        model, block_size = self._model(), self._block_size(vars(self))
-        if where_rows_are(X):
-            owner = type(self).__name__
-            return evaluate_elsewhere(function, model, X, block_size, owner)
-        blocks = row_blocks(len(X), block_size)
-        n_threads = min(
-            effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
-        )
-        with block_map(n_threads) as map:
-            return np.concatenate(
-                list(map(lambda rows: function(model, X[rows]), blocks))
-            )
 
     @query
     def transform(self, X: ArrayLike) -> Floats:
@@ -585,7 +548,7 @@ class DenoisingScoreMatcher(
         >>> matcher.transform([[1], [2], [4]]).shape
         (3, 2)
         """
-        return self._evaluate(EnergyModel.hidden, X)
+        return evaluate(self, EnergyModel.hidden, self._model(), X)
 
     @query
     def inverse_transform(self, X: ArrayLike) -> Floats:
@@ -610,13 +573,10 @@ class DenoisingScoreMatcher(
         >>> np.allclose(decoded, matcher.reconstruct([[5]]))
         True
         """
-        H, model = check_codes(X, self.gains_.shape[0]), self._model()
-        if where_rows_are(H):
-            block_size, owner = self._block_size(vars(self)), type(self).__name__
-            return evaluate_elsewhere(
-                EnergyModel.decode, model, H, block_size, owner, "H"
-            )
-        return model.decode(H)
+        backend = backend_of(X)
+        H = backend.check_codes(X, self.gains_.shape[0])
+        options = {"n_jobs": self.n_jobs, "owner": type(self).__name__, "name": "H"}
+        return backend.evaluate(EnergyModel.decode, self._model(), H, **options)
 
     @query
     def reconstruct(self, X: ArrayLike) -> Floats:
@@ -640,7 +600,7 @@ class DenoisingScoreMatcher(
         >>> matcher.reconstruct([[9]]) < 9  # back to the training rows
         array([[ True]])
         """
-        return self._evaluate(EnergyModel.reconstruct, X)
+        return evaluate(self, EnergyModel.reconstruct, self._model(), X)
 
     @query
     def energy(self, X: ArrayLike) -> Doubles:
@@ -665,7 +625,7 @@ class DenoisingScoreMatcher(
         >>> bool(near < far)
         True
         """
-        return self._evaluate(EnergyModel.energy, X)
+        return evaluate(self, EnergyModel.energy, self._model(), X)
 
     @query
     def score_function(self, X: ArrayLike) -> Floats:
@@ -689,7 +649,7 @@ class DenoisingScoreMatcher(
         array([[ True],
                [False]])
         """
-        return self._evaluate(EnergyModel.score, X)
+        return evaluate(self, EnergyModel.score, self._model(), X)
 
     @query
     def feature_contributions(self, X: ArrayLike) -> Floats:
@@ -715,7 +675,7 @@ class DenoisingScoreMatcher(
         >>> matcher.feature_contributions([[1, 9], [9, 1]]).argmax(axis=1)
         array([1, 0])
         """
-        return self._evaluate(EnergyModel.feature_contributions, X)
+        return evaluate(self, EnergyModel.feature_contributions, self._model(), X)
 
     @query
     def score(self, X: ArrayLike, y: object = None) -> float:
@@ -763,7 +723,8 @@ class DenoisingScoreMatcher(
         >>> matcher.score([[0], [1], [3]]) > matcher.score([[7], [8], [9]])
         True
         """
-        return -mean(self._evaluate(EnergyModel.implicit_loss, X))
+        loss = evaluate(self, EnergyModel.implicit_loss, self._model(), X)
+        return -backend_of(loss).mean(loss)
 
     @property
     def _n_features_out(self):

@@ -23,10 +23,10 @@ from support.quick_fits import fitted_on_a_device, normal_rows, quick
 from support.random_models import GAINS, random_parameters
 
 from skdsm import DenoisingScoreMatcher
+from skdsm.detection.detector import RANKINGS
 from skdsm.model.activations import logistic, softplus
 from skdsm.model.parameters import Parameters
 from skdsm.onnx import OUTPUTS, register_converter, to_onnx
-from skdsm.onnx.graph import RANKINGS
 
 FLOATS = [np.float32, np.float64]
 both_types = pytest.mark.parametrize("dtype", FLOATS)
@@ -102,7 +102,7 @@ def rounding(matcher, X, eps, scaled):
 
 
 def distance_to_landmarks(matcher, X):
-    landmarks, _ = matcher._landmarks_and_scales()
+    landmarks = matcher._detector(vars(matcher)).landmarks
     return landmarks.squared_distance(X)
 
 

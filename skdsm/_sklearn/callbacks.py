@@ -9,23 +9,9 @@ class FitMonitor(Monitor):
     """Report stages and iterations to scikit-learn's callbacks, and print them.
 
     The fit's task has the stages as subtasks, and these have the L-BFGS iterations. A
-    callback that asks for a stop, at the end of either, ends training.
-
-    Parameters
-    ----------
-    context : sklearn.callback.CallbackContext
-        Of the fit.
-    hook_arguments : dict
-        What every hook is given: estimator, X, y, metadata.
-    reconstruct : callable
-        ``reconstruct(parameters)`` gives the attributes of an estimator fitted so far.
-    verbose : bool
-        Whether to print a line an iteration.
-
-    Attributes
-    ----------
-    has_stopped : bool
-        Whether a callback has asked for a stop.
+    callback that asks for a stop, at the end of either, ends training: `has_stopped`.
+    ``reconstruct(parameters)`` gives the attributes of an estimator fitted so far;
+    `hook_arguments` (estimator, X, y, metadata) go to every hook.
     """
 
     def __init__(self, context, hook_arguments, reconstruct, verbose):

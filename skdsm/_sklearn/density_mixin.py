@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skdsm._blocks import block_map
-from skdsm._sklearn.dispatch import to_numpy
-from skdsm._sklearn.inputs import query
+from skdsm._sklearn.array_backend import to_numpy
+from skdsm._sklearn.backends import query
 from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.density.log_partition import LogPartition, log_partition, model_moments
 from skdsm.density.mixture import exact_mixture, is_enumerable
@@ -23,11 +23,11 @@ from skdsm.model.energy import EnergyModel
 
 __all__ = ["DensityMixin"]
 
-_FEWEST_DRAWS = 50  # of a chain; fewer do not tell whether the chains have mixed
 _N_CHAINS = 16
-_LARGEST_RHAT = 1.05
+_MIN_DRAWS = 50  # per chain; fewer do not tell whether the chains have mixed
+_MAX_RHAT = 1.05
+_MIN_ESS_SHARE = 0.1  # effective sample size, as a share of the number of draws
 _FAR = 2.0  # times as far from the training rows' mean as they are themselves
-_LEAST_EFFICIENCY = 0.1  # effective draws, as a share of all
 
 
 class DensityMixin:
@@ -51,9 +51,9 @@ class DensityMixin:
         """Draw rows from the model.
 
         Independent, exact draws where the model is a mixture of few enough Gaussians
-        (gains that are whole multiples of ``sigma_ ** 2``, few units). Otherwise chains
-        of parallel tempering, which start from a Gaussian that covers all that the
-        model may generate: no training row is kept, or needed.
+        (few units, with gains that are whole multiples of ``sigma_ ** 2``). Otherwise
+        chains of parallel tempering, which start from a Gaussian that covers all that
+        the model may generate: no training row is kept, or needed.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class DensityMixin:
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        n_draws = max(_FEWEST_DRAWS, -(-n_samples // _N_CHAINS))
+        n_draws = max(_MIN_DRAWS, -(-n_samples // _N_CHAINS))
         rng = _generator(random_state)
         model = self._model()
         if is_enumerable(model):
@@ -204,7 +204,7 @@ class DensityMixin:
         Returns
         -------
         log_partition : LogPartition
-            The value, its standard error, bounds, and how it was found; in nats.
+            The value, its standard error, a lower bound, and how it was found; in nats.
 
         Warns
         -----
@@ -279,13 +279,13 @@ def _tempered(rng, model, n_draws, n_chains):
 
 def _warn_unless_mixed(draws):
     try:
-        rhat, ess, _ = convergence(draws)
+        rhat, ess = convergence(draws)
     except ImportError as error:
         message = f"Whether the chains have mixed is not known. {error}"
     else:
         share = ess.min() / (draws.shape[0] * draws.shape[1])
         # also if they are not a number, as for chains that do not move
-        if rhat.max() <= _LARGEST_RHAT and share >= _LEAST_EFFICIENCY:
+        if rhat.max() <= _MAX_RHAT and share >= _MIN_ESS_SHARE:
             return
         message = (
             f"The chains have not mixed: split R-hat is {rhat.max():.2f}, the "

@@ -1,24 +1,18 @@
 """The estimator as an outlier detector: rankings, thresholds, rows left out."""
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 
-from skdsm._blocks import block_map, row_blocks
-from skdsm._sklearn.dispatch import inlier_labels, to_numpy
-from skdsm._sklearn.inputs import (
-    check_rows,
-    check_weights,
-    query,
-    ways_to_train,
-    where_rows_are,
-)
+from skdsm._blocks import block_map
+from skdsm._sklearn.array_backend import to_numpy
+from skdsm._sklearn.backends import backend_of, block_rows_of, evaluate, query
 from skdsm._typing import ArrayLike, Doubles
+from skdsm.detection.detector import Detector, distance_scales
 from skdsm.detection.landmarks import Landmarks, choose_landmarks
-from skdsm.detection.ranking import RANKINGS, combined_ranking, distance_scales
 from skdsm.detection.threshold import (
     contamination_threshold,
     highest_scores,
@@ -29,9 +23,6 @@ from skdsm.model.parameters import Parameters
 
 __all__ = ["LANDMARK_ATTRIBUTES", "DetectionMixin", "fitted_model"]
 
-# Of a block's hidden codes. With fewer, some twenty calls of NumPy a block take longer
-# than the arithmetic, and threads wait for each other; with more, it leaves the cache.
-_BLOCK_ELEMENTS = 2**17
 _CONCENTRATION_STEPS = 2
 
 # Only of models that rank by them.
@@ -50,14 +41,11 @@ def fitted_model(fitted):  # numpydoc ignore=PR01,RT01
     parameters = Parameters(
         *(np.asarray(to_numpy(fitted[name]), dtype=np.float64) for name in names)
     )
-    return EnergyModel(parameters, fitted["sigma_"])
+    return EnergyModel(parameters, float(fitted["sigma_"]))
 
 
 class DetectionMixin(OutlierMixin):
-    """What ranks rows, and tells inliers from outliers.
-
-    Needs `_evaluate`, which applies a function of model and rows to rows.
-    """
+    """What ranks rows, and tells inliers from outliers."""
 
     if TYPE_CHECKING:
         ranking: str
@@ -66,8 +54,6 @@ class DetectionMixin(OutlierMixin):
         contamination: float | Literal["auto"]
         offset_: float
         n_jobs: int | None
-
-        def _evaluate(self, function: Any, X: ArrayLike) -> Any: ...
 
         def _validate_params(self) -> None: ...
 
@@ -108,9 +94,10 @@ class DetectionMixin(OutlierMixin):
         2
         """
         self._validate_params()
-        X = check_rows(self, X, reset=False)
-        sample_weight = check_weights(sample_weight, X)
-        rows = ways_to_train(X, type(self).__name__).prepare(X, sample_weight, seed=0)
+        backend = backend_of(X)
+        X = backend.check_rows(self, X, reset=False)
+        sample_weight = backend.check_weights(sample_weight, X)
+        rows = backend.prepare(X, sample_weight, 0, type(self).__name__)
         with block_map(effective_n_jobs(self.n_jobs)) as map:
             self.__dict__.update(self._threshold(rows, vars(self), map))
         return self
@@ -143,7 +130,7 @@ class DetectionMixin(OutlierMixin):
         >>> bool(near > far)
         True
         """
-        return self._evaluate(self._rank(vars(self)), X)
+        return evaluate(self, Detector.score, self._detector(vars(self)), X)
 
     @query
     def decision_function(self, X: ArrayLike) -> Doubles:
@@ -201,17 +188,17 @@ class DetectionMixin(OutlierMixin):
         >>> matcher.predict([[1], [9]])
         array([ 1, -1])
         """
-        return inlier_labels(self.decision_function(X))
+        decision = self.decision_function(X)
+        return backend_of(decision).labels(decision)
 
-    def _n_fits(self, X):
+    def _n_fits(self, backend):
         """How often to fit: more than once to leave out the worst rows."""
         if self.support_fraction in (None, 1):
             return 1
-        elsewhere = where_rows_are(X)
-        if elsewhere:
+        if backend.where:
             raise ValueError(
                 "support_fraction is for rows in memory or in a memory-mapped file; X "
-                f"is {elsewhere}. Please pass support_fraction=None."
+                f"is {backend.where}. Please pass support_fraction=None."
             )
         return 1 + _CONCENTRATION_STEPS
 
@@ -241,24 +228,18 @@ class DetectionMixin(OutlierMixin):
 
     def _training_scores(self, rows, fitted, map):
         """Scores of training rows, and their weights."""
-        rank, model = self._rank(fitted), fitted_model(fitted)
-        blocks = row_blocks(len(rows.X), self._block_size(fitted))
+        detector = self._detector(fitted)
+        blocks = block_rows_of(detector, rows.n_rows)
         scores = np.concatenate(
-            list(map(lambda part: rank(model, rows.given(part)), blocks))
+            list(map(lambda part: detector.score(rows.original(part)), blocks))
         )
         return scores, np.ones(len(scores)) if rows.weight is None else rows.weight
 
-    def _rank(self, fitted):
-        """Ranking of rows, a function of model and rows, by the fitted attributes."""
-        if self.ranking == "combined":
-            return combined_ranking(*self._landmarks_and_scales(fitted))
-        return RANKINGS[self.ranking]
-
-    def _landmarks_and_scales(self, fitted=None):
-        """What the ranking by landmarks needs; nothing for others."""
+    def _detector(self, fitted):
+        """Model and ranking that a mapping of fitted attributes describes."""
+        model = fitted_model(fitted)
         if self.ranking != "combined":
-            return None, None
-        fitted = vars(self) if fitted is None else fitted
+            return Detector(model, self.ranking)
         if "landmarks_" not in fitted:
             raise ValueError(
                 "ranking='combined' needs training rows, and this model has kept none. "
@@ -267,10 +248,4 @@ class DetectionMixin(OutlierMixin):
         *kept, scales, origin = (
             to_numpy(fitted[key]) for key in (*LANDMARK_ATTRIBUTES, "location_")
         )
-        return Landmarks(*kept, origin), scales
-
-    def _block_size(self, fitted):
-        width = max(fitted["components_"].shape)
-        if self.ranking == "combined" and "landmarks_" in fitted:
-            width = max(width, fitted["landmarks_"].shape[0])
-        return max(1, _BLOCK_ELEMENTS // width)
+        return Detector(model, self.ranking, Landmarks(*kept, origin), scales)

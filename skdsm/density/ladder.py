@@ -1,4 +1,4 @@
-"""Ladders of levels on a path, and the pilot run that finds one.
+"""Ladders of inverse temperatures on a path, and the pilot run that finds one.
 
 Levels are chosen to leave equal conditional effective sample sizes [1]_.
 
@@ -26,55 +26,25 @@ _ACCEPTANCE = 0.8
 class Ladder(NamedTuple):
     """The levels of a path, and how to move at each.
 
-    Attributes
-    ----------
-    betas : ndarray of shape (n_levels,)
-        Increasing from 0 to 1.
-    steps : ndarray of shape (n_levels, d)
-        Step of the leapfrog integrator in each coordinate.
-    num_integration_steps : int
-        Leapfrog steps in a trajectory.
+    `betas` (n_levels,) increase from 0 to 1; `step_sizes` (n_levels, d) are those of
+    the leapfrog integrator in each coordinate.
     """
 
     betas: np.ndarray
-    steps: np.ndarray
+    step_sizes: np.ndarray
     num_integration_steps: int
 
     def move(self, rng, path, state, level):
-        """Move chains by a step of Hamiltonian Monte Carlo.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-        path : Path
-            The path.
-        state : State
-            Where the chains are.
-        level : int or ndarray of shape (n,), int
-            The level, of all chains or of each; above zero.
-
-        Returns
-        -------
-        state : State
-            Where they are then.
-        acceptance_rate : ndarray of shape (n,)
-            Probability that the proposals were accepted with.
-        """
-        step = self.steps[level] * rng.uniform(1 - _JITTER, 1 + _JITTER)
+        """Move chains as `path.move` does, at one level above 0 or at one per chain."""
+        step_size = self.step_sizes[level] * rng.uniform(1 - _JITTER, 1 + _JITTER)
         beta = self.betas[level]
-        return path.move(rng, state, beta, step, self.num_integration_steps)
+        return path.move(rng, state, beta, step_size, self.num_integration_steps)
 
 
 class Pilot(NamedTuple):
-    """What a pilot run found.
+    """The ladder that a pilot run found, and its particles at each level.
 
-    Attributes
-    ----------
-    ladder : Ladder
-        The levels and the step sizes.
-    positions : ndarray of shape (n_levels, n_chains, d)
-        Coordinates of particles at each level, of equal weight.
+    `positions` (n_levels, n_chains, d) are coordinates, of equal weight.
     """
 
     ladder: Ladder
@@ -91,46 +61,18 @@ def pilot_run(
     num_integration_steps=5,
     max_levels=2000,
 ):
-    """Choose levels and step sizes by a run whose particles carry no weight.
+    """Choose levels and step sizes by a run that is resampled at each level.
 
-    Each level is as far from the last as leaves the given conditional effective sample
-    size: levels are then equally hard to get to. Each coordinate's step is in
+    Each level is as far from the last as leaves `conditional_ess`, a share of the
+    particles: levels are then equally hard to get to. Each coordinate's step is in
     proportion to its width *within* a mode, the inverse of the root mean square of the
     score; a common factor is adapted to an acceptance rate of 0.8, or else such that a
     trajectory is a quarter of a period.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    path : Path
-        The path.
-    n_chains : int, default=256
-        Particles.
-    conditional_ess : float, default=0.9
-        Share of the particles that a step to the next level is worth, in (0, 1).
-    n_moves : int, default=2
-        Moves at each level.
-    num_integration_steps : int, default=5
-        Leapfrog steps in a trajectory.
-    max_levels : int, default=2000
-        How many levels are too many.
-
-    Returns
-    -------
-    Pilot
-        The ladder, and the particles at each level.
-
-    Raises
-    ------
-    RuntimeError
-        If so many levels do not lead to the density, or if it is zero wherever the
-        particles are.
     """
     d = len(path.mean)
     factor = longest = _LONGEST / num_integration_steps
     state = path.draw(rng, n_chains)
-    betas, steps, positions = [0.0], [np.full(d, factor)], [state.position]
+    betas, step_sizes, positions = [0.0], [np.full(d, factor)], [state.position]
     while betas[-1] < 1:
         if len(betas) == max_levels:
             raise RuntimeError(
@@ -152,37 +94,27 @@ def pilot_run(
             factor *= np.exp(acceptance.mean() - _ACCEPTANCE)
             factor = min(factor, longest)
         betas.append(beta)
-        steps.append(factor * width)
+        step_sizes.append(factor * width)
         positions.append(state.position)
-    ladder = Ladder(np.array(betas), np.array(steps), num_integration_steps)
+    ladder = Ladder(np.array(betas), np.array(step_sizes), num_integration_steps)
     return Pilot(ladder, np.array(positions))
 
 
 def refine(ladder, n_levels):
-    """Interpolate a ladder at another number of levels.
+    """Interpolate a ladder at another number of levels, two or more.
 
-    Parameters
-    ----------
-    ladder : Ladder
-        Levels that are equally hard to get to.
-    n_levels : int
-        How many there shall be, two at least.
-
-    Returns
-    -------
-    Ladder
-        Levels that are, nearly, equally hard to get to again.
+    Levels that are equally hard to get to nearly are so again.
     """
     old = np.arange(len(ladder.betas))
     new = np.linspace(0, old[-1], n_levels)
-    log_steps = [np.interp(new, old, column) for column in np.log(ladder.steps).T]
+    log_steps = [np.interp(new, old, column) for column in np.log(ladder.step_sizes).T]
     return ladder._replace(
-        betas=np.interp(new, old, ladder.betas), steps=np.exp(log_steps).T
+        betas=np.interp(new, old, ladder.betas), step_sizes=np.exp(log_steps).T
     )
 
 
 def _next_beta(log_ratio, beta, conditional_ess):
-    """The next level: from equal weights, it leaves a share of the particles."""
+    """Find by bisection the level that leaves such a share of equal weights."""
     log_ratio = log_ratio[log_ratio > -1e290]  # where the density is not zero
     if len(log_ratio) == 0:
         raise RuntimeError("The density is zero wherever the Gaussian was drawn.")

@@ -4,11 +4,10 @@ Where ``n_j = g_j / sigma^2`` is a whole number for every unit, the binomial the
 applied to ``prod_j (1 + exp(u_j))^n_j`` makes ``exp(-E)`` a sum over counts
 ``k in prod_j {0, ..., n_j}`` of Gaussians of covariance ``sigma^2 I`` and mean
 ``c + sigma^2 W'k``. Sums over them give the log-partition function, moments and
-independent draws, and drawing k given x and x given k in turn is an exact Gibbs
-sampler. Units of negative gain are not of this kind: flipping a unit's sign,
+independent draws. Units of negative gain are not of this kind: flipping a unit's sign,
 ``(W_j, b_j, c) -> (-W_j, -b_j, c + g_j W_j)``, keeps the sign of its gain.
 
-The units are dealt out to two sides, left and right. The log-weight of a component is
+The units are split into two groups, left and right. The log-weight of a component is
 then that of its left counts, plus that of its right counts, plus an interaction that is
 one matrix product: neither counts nor means are ever written down for each component.
 """
@@ -24,35 +23,22 @@ __all__ = [
     "MAX_COMPONENTS",
     "Mixture",
     "exact_mixture",
-    "gibbs_step",
     "is_enumerable",
     "mixture_log_partition",
     "unit_counts",
 ]
 
 MAX_COMPONENTS = 2**20  # their weights take 8 MiB
-_BLOCK_ELEMENTS = 2**18
+_WEIGHTS_BLOCK = 2**18  # log-weights at a time
 
 
 class Mixture(NamedTuple):
-    """A model's density as a finite mixture of Gaussians of covariance sigma^2 I.
+    """The density of a model as a mixture of Gaussians of covariance sigma^2 I.
 
-    Component (i, j) takes the counts ``counts[0][i]`` of the units on the left and
-    ``counts[1][j]`` of those on the right.
-
-    Attributes
-    ----------
-    model : EnergyModel
-        The model.
-    units : tuple of two ndarrays of int
-        Which units are on the left, and which on the right; units without gain are on
-        neither side.
-    counts : tuple of ndarrays of shape (n_left, m_left) and (n_right, m_right)
-        All counts of the units of a side.
-    log_weights : ndarray of shape (n_left, n_right)
-        Logarithm of each component's probability.
-    log_partition : float
-        ``log Z``, the log-integral of ``exp(-model.energy(x))``.
+    Component (i, j), of log-probability ``log_weights[i, j]``, takes the counts
+    ``counts[0][i]`` of the units on the left, ``units[0]``, and ``counts[1][j]`` of
+    those on the right, ``units[1]``; units without gain are on neither side.
+    `log_partition` is log Z, the log-integral of ``exp(-model.energy(x))``.
     """
 
     model: EnergyModel
@@ -62,18 +48,7 @@ class Mixture(NamedTuple):
     log_partition: float
 
     def component_means(self, left, right):
-        """Mean of each of some components.
-
-        Parameters
-        ----------
-        left, right : ndarray of shape (n,), int
-            Indices of the components.
-
-        Returns
-        -------
-        ndarray of shape (n, d)
-            ``c + sigma^2 W'k``.
-        """
+        """Evaluate ``c + sigma^2 W'k`` of components (left[i], right[i]): (n, d)."""
         W, _, c, _ = self.model.parameters
         shift = sum(
             counts[index] @ W[units]
@@ -84,32 +59,20 @@ class Mixture(NamedTuple):
         return c + self.model.sigma**2 * shift
 
     def mean(self):
-        """Mean of the density.
-
-        Returns
-        -------
-        ndarray of shape (d,)
-            ``c + sigma^2 W'E[k]``.
-        """
+        """Evaluate the mean of the density, ``c + sigma^2 W'E[k]``."""
         W, _, c, _ = self.model.parameters
         expected, _ = self._count_moments()
         return c + self.model.sigma**2 * (expected @ W[np.concatenate(self.units)])
 
     def covariance(self):
-        """Covariance of the density.
-
-        Returns
-        -------
-        ndarray of shape (d, d)
-            ``sigma^2 I + sigma^4 W'Cov[k] W``.
-        """
+        """Evaluate its covariance, ``sigma^2 I + sigma^4 W'Cov[k] W``."""
         W = self.model.parameters.components[np.concatenate(self.units)]
         _, covariance = self._count_moments()
         variance = self.model.sigma**2
         return variance * np.eye(W.shape[1]) + variance**2 * (W.T @ covariance @ W)
 
     def _count_moments(self):
-        """E[k] and Cov[k], units on the left before those on the right."""
+        """Evaluate E[k] and Cov[k], units on the left before those on the right."""
         weights = np.exp(self.log_weights)
         marginals = weights.sum(axis=1), weights.sum(axis=0)
         means = [p @ k for p, k in zip(marginals, self.counts, strict=True)]
@@ -124,36 +87,8 @@ class Mixture(NamedTuple):
         )
         return np.concatenate(means), covariance
 
-    def log_density(self, X):
-        """Normalised log-density.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            ``-E(x) - log Z``.
-        """
-        return -self.model.energy(X) - self.log_partition
-
     def sample(self, rng, n_samples):
-        """Draw independent rows.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-        n_samples : int
-            Number of rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            Rows.
-        """
+        """Draw independent rows, of shape (n_samples, d)."""
         weights = np.exp(self.log_weights).ravel()
         flat = rng.choice(len(weights), size=n_samples, p=weights / weights.sum())
         means = self.component_means(*np.unravel_index(flat, self.log_weights.shape))
@@ -161,23 +96,7 @@ class Mixture(NamedTuple):
 
 
 def unit_counts(model):
-    """Find ``n_j = g_j / sigma^2``, the greatest count of each unit.
-
-    Parameters
-    ----------
-    model : EnergyModel
-        The model.
-
-    Returns
-    -------
-    ndarray of shape (m,), int
-        The greatest counts.
-
-    Raises
-    ------
-    ValueError
-        If they are not whole numbers, or negative: the model is then no finite mixture.
-    """
+    """Find the greatest count ``n_j = g_j / sigma^2`` of each unit, of shape (m,)."""
     ratios = model.parameters.gains / model.sigma**2
     counts = np.rint(ratios)
     # sigma ** 2 and the quotient are rounded: 1 / 0.1 ** 2 is 99.99999999999999
@@ -190,111 +109,26 @@ def unit_counts(model):
     return counts.astype(np.int64)
 
 
-def is_enumerable(model, max_components=MAX_COMPONENTS):
-    """Tell whether a model is a mixture of few enough Gaussians.
-
-    Parameters
-    ----------
-    model : EnergyModel
-        The model.
-    max_components : int, default=2**20
-        How many are few enough.
-
-    Returns
-    -------
-    bool
-        Whether `exact_mixture` applies.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdsm.model.energy import EnergyModel
-    >>> from skdsm.model.parameters import Parameters
-    >>> from skdsm.density.mixture import is_enumerable
-    >>> unit = np.array([[2.0]]), np.array([-2.0]), np.zeros(1), np.ones(1)
-    >>> two_modes = EnergyModel(Parameters(*unit), 1.0)
-    >>> is_enumerable(two_modes), is_enumerable(EnergyModel(two_modes.parameters, 0.9))
-    (True, False)
-    """
+def is_enumerable(model):
+    """Tell whether a model is a mixture of at most `MAX_COMPONENTS` Gaussians."""
     try:
         counts = unit_counts(model)
     except ValueError:
         return False
-    return bool(np.log1p(counts).sum() <= np.log(max_components) + 1e-9)
+    return bool(np.log1p(counts).sum() <= np.log(MAX_COMPONENTS) + 1e-9)
 
 
-def mixture_log_partition(model, max_components=MAX_COMPONENTS):
-    """Log-partition function of a finite mixture, without keeping the weights.
-
-    Parameters
-    ----------
-    model : EnergyModel
-        The model.
-    max_components : int, default=2**20
-        How many components to sum over, at most.
-
-    Returns
-    -------
-    float
-        ``log Z``, the log-integral of ``exp(-model.energy(x))``.
-
-    Raises
-    ------
-    ValueError
-        If the model is no finite mixture, or one of too many components.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdsm.model.energy import EnergyModel
-    >>> from skdsm.model.parameters import Parameters
-    >>> from skdsm.density.mixture import mixture_log_partition
-    >>> unit = np.array([[2.0]]), np.array([-2.0]), np.zeros(1), np.ones(1)
-    >>> two_modes = EnergyModel(Parameters(*unit), 1.0)
-    >>> float(mixture_log_partition(two_modes))  # log(2) + log(2 pi) / 2
-    1.61208571
-    """
-    _, _, blocks = _enumerate(model, max_components)
+def mixture_log_partition(model):
+    """Evaluate log Z of such a mixture, without keeping the weights."""
+    _, _, blocks = _enumerate(model)
     return _log_normaliser(model) + float(
         logsumexp([logsumexp(block) for block in blocks])
     )
 
 
-def exact_mixture(model, max_components=MAX_COMPONENTS):
-    """Write a model as the mixture of Gaussians that it is.
-
-    Parameters
-    ----------
-    model : EnergyModel
-        The model.
-    max_components : int, default=2**20
-        How many components to allow.
-
-    Returns
-    -------
-    Mixture
-        All components and their weights.
-
-    Raises
-    ------
-    ValueError
-        If the model is no finite mixture, or one of too many components.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdsm.model.energy import EnergyModel
-    >>> from skdsm.model.parameters import Parameters
-    >>> from skdsm.density.mixture import exact_mixture
-    >>> unit = np.array([[2.0]]), np.array([-2.0]), np.zeros(1), np.ones(1)
-    >>> two_modes = EnergyModel(Parameters(*unit), 1.0)
-    >>> mixture = exact_mixture(two_modes)  # N(0, 1) and N(2, 1), one half each
-    >>> mixture.mean(), mixture.covariance()
-    (array([1.]), array([[2.]]))
-    >>> mixture.sample(np.random.default_rng(0), 5).shape
-    (5, 1)
-    """
-    units, counts, blocks = _enumerate(model, max_components)
+def exact_mixture(model):
+    """Write a model as the mixture of Gaussians that it is."""
+    units, counts, blocks = _enumerate(model)
     log_weights = np.concatenate(list(blocks))
     total = logsumexp(log_weights)
     log_weights -= total
@@ -303,56 +137,24 @@ def exact_mixture(model, max_components=MAX_COMPONENTS):
     )
 
 
-def gibbs_step(rng, model, X):
-    """Take one step of block Gibbs sampling from each row.
-
-    ``k_j`` given x is binomial with ``n_j`` trials of probability ``h_j(x)``, and x
-    given k is normal with mean ``c + sigma^2 W'k`` and covariance ``sigma^2 I``. The
-    number of components does not matter here.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    model : EnergyModel
-        The model; each gain must be a whole multiple of sigma squared.
-    X : ndarray of shape (n_chains, d)
-        Where the chains are.
-
-    Returns
-    -------
-    ndarray of shape (n_chains, d)
-        Where they go.
-
-    Raises
-    ------
-    ValueError
-        If the model is no finite mixture.
-    """
-    W, _, c, _ = model.parameters
-    k = rng.binomial(unit_counts(model), model.hidden(X))
-    means = c + model.sigma**2 * (k @ W)
-    return means + model.sigma * rng.standard_normal(means.shape)
-
-
 def _log_normaliser(model):
-    """(d / 2) log(2 pi sigma^2), which every component shares."""
+    """Evaluate ``(d / 2) log(2 pi sigma^2)``, which every component shares."""
     d = model.parameters.components.shape[1]
     return 0.5 * d * np.log(2 * np.pi * model.sigma**2)
 
 
-def _enumerate(model, max_components):
-    """Units and counts of the two sides, and an iterator over blocks of log-weights.
+def _enumerate(model):
+    """Find units and counts of the two sides, and yield blocks of log-weights.
 
     In the frame centred at c, with ``a = b + W c`` and ``s = sigma W'k``, a component's
     log-weight is ``sum_j [log binomial(n_j, k_j) + k_j a_j] + |s|^2 / 2``; |s|^2 is a
     sum over pairs of units, within a side or across.
     """
     limits = unit_counts(model)
-    if not is_enumerable(model, max_components):
+    if not is_enumerable(model):
         raise ValueError(
             f"The mixture has exp({np.log1p(limits).sum():.1f}) components, more than "
-            f"max_components={max_components}."
+            f"{MAX_COMPONENTS}."
         )
     units = _two_sides(limits)
     W, b, c, _ = model.parameters
@@ -371,7 +173,7 @@ def _enumerate(model, max_components):
     interaction = counts[0] @ (model.sigma**2 * W[units[0]] @ W[units[1]].T)
 
     def blocks():
-        step = max(1, _BLOCK_ELEMENTS // len(log_weights[1]))
+        step = max(1, _WEIGHTS_BLOCK // len(log_weights[1]))
         for start in range(0, len(log_weights[0]), step):
             rows = slice(start, start + step)
             block = interaction[rows] @ counts[1].T
@@ -383,7 +185,7 @@ def _enumerate(model, max_components):
 
 
 def _two_sides(limits):
-    """Deal the units out, so that the sides have few combinations of counts each."""
+    """Split the units so that each side has few combinations of counts."""
     units = np.flatnonzero(limits)
     log_products = np.log1p(limits[units]).cumsum()
     total = log_products[-1] if len(units) else 0.0

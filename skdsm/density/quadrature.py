@@ -22,23 +22,15 @@ __all__ = ["log_expectation", "orthogonal_groups"]
 
 _TAIL = 9.0  # standard deviations: what is beyond is a share of 1e-18
 _AGREEMENT = 1e-10  # of one grid with the next: the error of the latter is far smaller
-_MOST_SOFTPLUS = 2**27  # seconds of work
-_BLOCK_ELEMENTS = 2**18
+_MAX_SOFTPLUS = 2**27  # seconds of work
+_GRID_BLOCK = 2**18  # softplus values at a time
 _ROUNDING = 1e-13
 
 
 def orthogonal_groups(W):
-    """Split units into groups that are orthogonal to one another.
+    """Split the units of W (m, d) into groups orthogonal to one another, as indices.
 
-    Parameters
-    ----------
-    W : ndarray of shape (m, d)
-        Weights of the units.
-
-    Returns
-    -------
-    list of ndarrays of int
-        Indices of the units of each group. A unit without weights is a group.
+    A unit without weights is a group.
     """
     norms = np.linalg.norm(W, axis=1)
     directions = W / np.where(norms > 0, norms, 1)[:, None]
@@ -48,7 +40,10 @@ def orthogonal_groups(W):
 
 
 def log_expectation(A, a, n):
-    """Logarithm of ``E[prod_j (1 + exp(A_j z + a_j))^n_j]`` over standard normal z.
+    """Evaluate ``log E[prod_j (1 + exp(A_j z + a_j))^n_j]`` over standard normal z.
+
+    A is (m, d); a and the exponents n, of either sign, are (m,). None is returned where
+    the rank of A is above two, or the grid would be too fine for seconds of work.
 
     The trapezoid rule, on grids that are refined until two agree. It converges
     geometrically, because the integrand is analytic and decays. The box holds all but
@@ -56,21 +51,6 @@ def log_expectation(A, a, n):
     ``r_i - z_i`` with ``r_i`` between ``lo_i = sum_j min(0, n_j A_ji)`` and
     ``hi_i = sum_j max(0, n_j A_ji)``, so that above ``hi_i`` it falls at least as fast
     as a Gaussian centred there, and below ``hi_i`` it falls at most so fast.
-
-    Parameters
-    ----------
-    A : ndarray of shape (m, d)
-        Weights of the units, of any rank; up to two the expectation is computed.
-    a : ndarray of shape (m,)
-        Intercepts.
-    n : ndarray of shape (m,)
-        Exponents, of either sign.
-
-    Returns
-    -------
-    float or None
-        The logarithm; None where the rank is above two, or the grid would be too fine
-        for the integral to be had within seconds.
     """
     A = _coordinates(A)
     if A.shape[1] > 2:
@@ -82,7 +62,7 @@ def log_expectation(A, a, n):
     sharpest = 1 + 0.25 * np.maximum(-n, 0) @ np.einsum("ij,ij->i", A, A)
     step = 0.5 / np.sqrt(sharpest)
     coarse = None
-    while np.prod(np.ceil((high - low) / step)) * max(1, len(A)) <= _MOST_SOFTPLUS:
+    while np.prod(np.ceil((high - low) / step)) * max(1, len(A)) <= _MAX_SOFTPLUS:
         fine = _trapezoid(A, a, n, low, high, step)
         if coarse is not None and abs(fine - coarse) <= _AGREEMENT:
             return fine
@@ -92,14 +72,14 @@ def log_expectation(A, a, n):
 
 
 def _coordinates(A):
-    """Rows of A in an orthonormal basis of their span: shape (m, rank)."""
+    """Write the rows of A in an orthonormal basis of their span: (m, rank)."""
     _, scales, basis = svd(A, full_matrices=False)
     rank = int((scales > _ROUNDING * max(scales.max(initial=0.0), 1e-300)).sum())
     return A @ basis[:rank].T
 
 
 def _trapezoid(A, a, n, low, high, step):
-    """Trapezoid rule on a box, in one or two dimensions (or none)."""
+    """Integrate over a box, in one or two dimensions (or none)."""
     axes = [np.arange(lo, hi + step, step) for lo, hi in zip(low, high, strict=True)]
     last = axes.pop() if axes else np.zeros(1)
     first = axes.pop() if axes else np.zeros(1)
@@ -107,7 +87,7 @@ def _trapezoid(A, a, n, low, high, step):
     slopes = np.zeros((len(A), 2))
     slopes[:, 2 - A.shape[1] :] = A
     inner = np.outer(last, slopes[:, 1]) + a
-    rows = max(1, _BLOCK_ELEMENTS // max(1, inner.size))
+    rows = max(1, _GRID_BLOCK // max(1, inner.size))
     totals = []
     for start in range(0, len(first), rows):
         part = first[start : start + rows]

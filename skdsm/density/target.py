@@ -1,4 +1,4 @@
-"""A model's density as a target for samplers, with the arithmetic of the fit's kernel.
+"""The density of a model as a target for samplers, by the arithmetic of its fit.
 
 With ``v = u / 2 = (W x + b) / 2`` and ``t = tanh(v)`` the score needs no logistic, and
 all factors of one half and of ``1 / sigma^2`` move into the matrices. The energy
@@ -24,83 +24,58 @@ class _Scratch:
     """Arrays for a number of rows, with what does not change from call to call."""
 
     def __init__(self, n_rows, encoder, centre, shift):
-        (d_plus_one, m), dtype = encoder.shape, encoder.dtype
+        d_plus_one, m = encoder.shape
         # a column of ones takes the hidden intercepts into the matrix product
-        self.ones_and_rows = aligned_empty((n_rows, d_plus_one), dtype)
+        self.ones_and_rows = aligned_empty((n_rows, d_plus_one), np.float64)
         self.ones_and_rows[:, -1] = 1
         self.rows = self.ones_and_rows[:, :-1]
-        self.half_u = aligned_empty((n_rows, m), dtype)
-        self.tanh = aligned_empty((n_rows, m), dtype)
+        self.half_u = aligned_empty((n_rows, m), np.float64)
+        self.tanh = aligned_empty((n_rows, m), np.float64)
         # adding two arrays of one shape costs a fraction of adding a row to each row
         self.centre = np.tile(centre, (n_rows, 1))
         self.shift = np.tile(shift, (n_rows, 1))
 
 
-def model_target(model, dtype=np.float64):
-    """Make the target whose log-density is minus a model's energy.
+def model_target(model):
+    """Make the target whose log-density is minus the energy of a model.
 
-    The model's parameters are centred and rounded once; scratch memory is kept from
-    call to call, for each thread its own.
-
-    Parameters
-    ----------
-    model : EnergyModel
-        The model.
-    dtype : dtype, default=numpy.float64
-        Type of the arithmetic, float32 or float64. In single precision an evaluation
-        takes half the time or less, and log-densities are accurate to about 1e-7 of
-        the sum of the energy's terms, which is far below what changes an acceptance
-        rate, unless the terms are 1e5 and more.
-
-    Returns
-    -------
-    Target
-        Of positions in the coordinates of the data. Scores are of type `dtype`,
-        log-densities float64.
-
-    Raises
-    ------
-    ValueError
-        If `dtype` is neither float32 nor float64.
+    The model's parameters are centred once; scratch memory is kept from call to call,
+    for each thread its own.
     """
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype}.")
     W, b, c, g = model.parameters
     variance = model.sigma**2
     half_bias = 0.5 * (b + W @ c)
     half_sum = 0.5 * (g @ W)
-    encoder = aligned_copy(np.vstack([0.5 * W.T, half_bias]), dtype)
-    decoder = aligned_copy(0.5 / variance * g[:, None] * W, dtype)
-    centre, shift = c.astype(dtype), half_sum.astype(dtype)
-    gains = (g / variance).astype(dtype)
-    linear = (half_sum / variance).astype(dtype)
+    encoder = aligned_copy(np.vstack([0.5 * W.T, half_bias]), np.float64)
+    decoder = aligned_copy(0.5 / variance * g[:, None] * W, np.float64)
+    gains = g / variance
+    linear = half_sum / variance
     constant = g @ (half_bias + np.log(2)) / variance
-    inverse_variance = dtype.type(1 / variance)
+    inverse_variance = 1 / variance
     local = threading.local()
 
     def scratch_for(n_rows):
         scratch = getattr(local, "scratch", None)
         if scratch is None or len(scratch.rows) != n_rows:
-            scratch = local.scratch = _Scratch(n_rows, encoder, centre, shift)
+            scratch = local.scratch = _Scratch(n_rows, encoder, c, half_sum)
         return scratch
 
     def encode(X):
         """Fill the scratch memory: centred rows, v, t."""
         scratch = scratch_for(len(X))
-        np.subtract(X, scratch.centre, out=scratch.rows, casting="same_kind")
+        np.subtract(X, scratch.centre, out=scratch.rows)
         np.matmul(scratch.ones_and_rows, encoder, out=scratch.half_u)
         tanh(scratch.half_u, out=scratch.tanh)
         return scratch
 
     def decode(scratch):
-        psi = scratch.shift - scratch.rows
-        psi *= inverse_variance
-        psi += scratch.tanh @ decoder
-        return psi
+        score = scratch.shift - scratch.rows
+        score *= inverse_variance
+        score += scratch.tanh @ decoder
+        return score
 
-    def measure(scratch):
-        """The log-density; what is in the scratch memory is lost."""
+    def log_density(scratch):
+        """Evaluate the log-density; what is in the scratch memory is lost."""
         Z, units, tail = scratch.rows, scratch.half_u, scratch.tanh
         np.abs(units, out=units)
         np.abs(tail, out=tail)
@@ -110,15 +85,11 @@ def model_target(model, dtype=np.float64):
         value = units @ gains
         value += Z @ linear
         value -= 0.5 * inverse_variance * np.einsum("ij,ij->i", Z, Z)
-        return value.astype(np.float64, copy=False) + constant
+        return value + constant
 
     def log_density_and_score(X):
         scratch = encode(X)
         score = decode(scratch)
-        return measure(scratch), score
+        return log_density(scratch), score
 
-    return Target(
-        log_density=lambda X: measure(encode(X)),
-        score=lambda X: decode(encode(X)),
-        log_density_and_score=log_density_and_score,
-    )
+    return Target(lambda X: decode(encode(X)), log_density_and_score)

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdsm.density.bridge import gaussian_path
 from skdsm.density.ladder import pilot_run
+from skdsm.density.path import geometric_path
 from skdsm.mcmc.hmc import State
 
 __all__ = ["Tempered", "restart_interval", "temper", "tempered_draws"]
@@ -28,73 +28,44 @@ _TRIAL_SWEEPS = 64  # to estimate swap rates from
 
 
 class Tempered(NamedTuple):
-    """Rows from parallel tempering.
+    """Rows of independent ensembles, and how their chains moved.
 
-    Attributes
-    ----------
-    draws : ndarray of shape (n_ensembles, n_draws, d)
-        Rows at the density's end of the path, of each ensemble in turn.
-    births : ndarray of shape (n_ensembles, n_draws), int
-        When the row's ancestor was drawn from the Gaussian, as a sweep's number; below
-        zero for those that the run started from. Rows with the same number are moves
-        of one another, others are nearly independent.
-    swap_rate : ndarray of shape (n_levels - 1,)
-        Mean probability of a swap, between each level and the next.
-    acceptance : ndarray of shape (n_levels - 1,)
-        Mean acceptance rate of the moves at each level above the Gaussian.
+    `draws` (n_ensembles, n_draws, d) are rows at the density's end of the path, and
+    `restarts` (n_ensembles, n_draws) the sweeps when their ancestors were drawn from
+    the Gaussian, -1 if the run started from them: rows of different restarts are nearly
+    independent. `swap_rate` (n_levels - 1,) is the mean probability of a swap of each
+    level with the next.
     """
 
     draws: np.ndarray
-    births: np.ndarray
+    restarts: np.ndarray
     swap_rate: np.ndarray
-    acceptance: np.ndarray
 
 
 def temper(rng, path, ladder, positions, n_draws, *, n_warmup=0, thin=1):
-    """Run ensembles of chains, one chain of each at every level.
+    """Run ensembles of one chain per level, and keep `n_draws` rows of each.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    path : Path
-        The path.
-    ladder : Ladder
-        Its levels; a pilot run with a conditional effective sample size of one half
-        makes about one swap in two happen.
-    positions : ndarray of shape (n_levels, n_ensembles, d)
-        Coordinates to start from, as a pilot run finds them.
-    n_draws : int
-        Rows to keep of each ensemble.
-    n_warmup : int, default=0
-        Sweeps before the first row that is kept.
-    thin : int, default=1
-        Sweeps a row.
-
-    Returns
-    -------
-    Tempered
-        The rows, and how the chains moved.
+    The coordinates to start from, `positions` (n_levels, n_ensembles, d), come from a
+    pilot run, as the ladder does: with a conditional effective sample size of one half,
+    about one swap in two happens. `n_warmup` sweeps precede the first row that is kept,
+    `thin` sweeps lead from one to the next.
     """
     n_levels, n_ensembles, d = positions.shape
     betas = ladder.betas
     warm = np.repeat(np.arange(1, n_levels), n_ensembles)
     above, pairs = slice(n_ensembles, None), np.arange(n_levels - 1)
     state = path.state(positions.reshape(-1, d))
-    births = np.full((n_levels, n_ensembles), -1)
+    restarts = np.full((n_levels, n_ensembles), -1)
     draws = np.empty((n_ensembles, n_draws, d))
-    kept_births = np.empty((n_ensembles, n_draws), int)
+    kept_restarts = np.empty((n_ensembles, n_draws), int)
     swap_rate, n_swaps = np.zeros(n_levels - 1), np.zeros(n_levels - 1)
-    acceptance = np.zeros(n_levels - 1)
-    n_sweeps = n_warmup + n_draws * thin
-    for sweep in range(n_sweeps):
+    for sweep in range(n_warmup + n_draws * thin):
         fresh = path.draw(rng, n_ensembles)
-        moved, rate = ladder.move(
+        moved, _ = ladder.move(
             rng, path, State(*(array[above] for array in state)), warm
         )
         state = State(*map(np.concatenate, zip(fresh, moved, strict=True)))
-        births[0] = sweep
-        acceptance += rate.reshape(n_levels - 1, n_ensembles).mean(axis=1)
+        restarts[0] = sweep
 
         log_ratio = path.log_ratio(state).reshape(n_levels, n_ensembles)
         lower = pairs[sweep % 2 :: 2]
@@ -113,74 +84,31 @@ def temper(rng, path, ladder, positions, n_draws, *, n_warmup=0, thin=1):
         )
         order = order.ravel()
         state = State(*(array[order] for array in state))
-        births = births.ravel()[order].reshape(births.shape)
+        restarts = restarts.ravel()[order].reshape(restarts.shape)
 
         draw, remainder = divmod(sweep - n_warmup, thin)
         if draw >= 0 and remainder == thin - 1:
             draws[:, draw] = path.rows(state.position[-n_ensembles:])
-            kept_births[:, draw] = births[-1]
-    return Tempered(
-        draws, kept_births, swap_rate / np.maximum(n_swaps, 1), acceptance / n_sweeps
-    )
+            kept_restarts[:, draw] = restarts[-1]
+    return Tempered(draws, kept_restarts, swap_rate / np.maximum(n_swaps, 1))
 
 
 def restart_interval(swap_rate):
-    """Count the sweeps that pass between two fresh draws' arrivals at the density.
+    """Count the sweeps between two fresh draws' arrivals at the density.
 
-    Parameters
-    ----------
-    swap_rate : ndarray of shape (n_levels - 1,)
-        Probability of a swap between each level and the next.
-
-    Returns
-    -------
-    float
-        ``2 + 2 sum_i (1 - s_i) / s_i``, the optimal rate of Syed et al. (2022), reached
-        where the moves within a level are good.
+    ``2 + 2 sum_i (1 - s_i) / s_i`` for swap rates s, the optimal rate of Syed et al.
+    (2022), is reached where the moves within a level are good.
     """
     return float(2 + 2 * ((1 - swap_rate) / swap_rate).sum())
 
 
-def tempered_draws(
-    rng,
-    target,
-    mean,
-    covariance,
-    n_draws,
-    *,
-    n_ensembles=16,
-    radius=np.inf,
-    thin=None,
-):
-    """Draw rows from a density of many modes by parallel tempering.
+def tempered_draws(rng, target, mean, covariance, n_draws, *, n_ensembles=16):
+    """Sample a density of rows along the path from N(mean, covariance).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    target : Target
-        The density of rows.
-    mean : array-like of shape (d,)
-        Mean of the Gaussian that the path starts from.
-    covariance : array-like of shape (d, d)
-        Its covariance. What it does not cover may be missed.
-    n_draws : int
-        Rows of each ensemble.
-    n_ensembles : int, default=16
-        Independent ensembles.
-    radius : float, default=inf
-        Confines the density to rows of at most this Mahalanobis distance from the
-        Gaussian.
-    thin : int, optional
-        Sweeps a row; by default as many as pass between the arrivals of fresh rows,
-        which makes rows nearly independent.
-
-    Returns
-    -------
-    Tempered
-        The rows, and how the chains moved.
+    What the Gaussian does not cover may be missed. Rows are as many sweeps apart as
+    pass between the arrivals of fresh ones, which makes them nearly independent.
     """
-    path = gaussian_path(target, mean, covariance, radius)
+    path = geometric_path(target, mean, covariance)
     pilot = pilot_run(
         rng,
         path,
@@ -190,10 +118,9 @@ def tempered_draws(
     # far from one another in the pilot's order, where neighbours are often relatives
     apart = pilot.positions.shape[1] // n_ensembles
     positions = pilot.positions[:, ::apart][:, :n_ensembles]
-    if thin is None:
-        trial = temper(rng, path, pilot.ladder, positions, 1, thin=_TRIAL_SWEEPS)
-        swap_rate = np.maximum(trial.swap_rate, 1 / _TRIAL_SWEEPS)  # it may be none
-        thin = int(np.ceil(restart_interval(swap_rate)))
+    trial = temper(rng, path, pilot.ladder, positions, 1, thin=_TRIAL_SWEEPS)
+    swap_rate = np.maximum(trial.swap_rate, 1 / _TRIAL_SWEEPS)  # it may be zero
+    thin = int(np.ceil(restart_interval(swap_rate)))
     return temper(
         rng, path, pilot.ladder, positions, n_draws, n_warmup=4 * thin, thin=thin
     )

@@ -5,135 +5,122 @@ row. Where a few rows may be kept, they tell how far a new row is from all other
 the model knows well near the data only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skdsm.model.geometry import centre_rows, squared_distances
+from skdsm.model.array_ops import NUMPY
 from skdsm.model.parzen import merged_rows, weight_without_one
 
-__all__ = ["Landmarks", "ROUNDING", "choose_landmarks"]
+__all__ = ["ROUNDING", "Landmarks", "choose_landmarks"]
 
 ROUNDING = 16  # units of rounding: a squared distance of so many is zero
 
 
-class _Frame(NamedTuple):
-    """Landmarks in one floating-point type, with the origin amid them."""
+class _Cast(NamedTuple):
+    """Landmarks where some rows are, in their type, relative to the origin."""
 
-    rows: np.ndarray
-    square_norm: np.ndarray
-    weight: np.ndarray
+    rows: Any
+    square_norm: Any
+    weight: Any
+    origin: Any
+    further: Any
+    less: Any
 
 
 @dataclass(frozen=True)
-class Landmarks:  # numpydoc ignore=PR02
+class Landmarks:
     """Rows that were kept.
 
-    Parameters
+    Attributes
     ----------
     X : ndarray of shape (k, d)
         Distinct rows, in random order.
     weight : ndarray of shape (k,), float64
         Positive weights.
     bandwidth : float
-        Of the Parzen density, in units of the data.
+        tau, of the Parzen density, in units of the data.
     origin : ndarray of shape (d,), float64
         A point amid the rows, for their digits.
+    ops : NumpyOps or Device
+        Where the rows of queries are, and the operations there.
     """
 
     X: np.ndarray
     weight: np.ndarray
     bandwidth: float
     origin: np.ndarray
+    ops: Any = NUMPY
+
+    def to(self, ops):
+        """The same landmarks, for rows elsewhere."""
+        return replace(self, ops=ops)
+
+    @property
+    def _rate(self):
+        return 0.5 / self.bandwidth**2
 
     @cached_property
-    def _frames(self):
-        """By type: made by the first block of rows of it, used by all."""
-        return {}
+    def as_itself(self):
+        """What changes for a row that is landmark k, and is not compared with itself.
 
-    def _frame(self, dtype):
-        if dtype not in self._frames:
-            rows = centre_rows(self.X.astype(dtype), self.origin)
-            square_norm = np.einsum("ij,ij->i", rows, rows)
-            self._frames[dtype] = _Frame(rows, square_norm, self.weight.astype(dtype))
-        return self._frames[dtype]
+        The landmark counts for as many rows less as one row is: how much further away
+        it seems, ``-log(w' / w) / rate``, and what the total weight changes by.
+        """
+        rest = weight_without_one(self.weight)
+        with np.errstate(divide="ignore"):
+            return -np.log(rest / self.weight) / self._rate, rest - self.weight
+
+    @cached_property
+    def _casts(self):
+        return {}  # by type: made for the first block of rows, used by all
+
+    def _cast(self, dtype):
+        if dtype not in self._casts:
+            ops, put = self.ops, self.ops.put
+            origin = put(self.origin)
+            rows = ops.centre(put(self.X, dtype), origin)
+            further, less = map(put, self.as_itself)
+            self._casts[dtype] = _Cast(
+                rows,
+                ops.square_norm(rows),
+                put(self.weight, dtype),
+                origin,
+                further,
+                less,
+            )
+        return self._casts[dtype]
 
     def squared_distance(self, X):
-        """Evaluate the soft minimum of the squared distances to the landmarks.
+        """Soft minimum of the squared distances to the landmarks, (n_samples,).
 
-        ``-2 tau^2 log(mean_i exp(-|x - x_i|^2 / (2 tau^2)))``: but for a constant and a
-        factor, minus the logarithm of the Parzen density of bandwidth tau.
-
-        A row that is a landmark, up to rounding, is not compared with itself: the
-        landmark counts for as many rows less as one row is, by the median of the
-        weights. So rows of the training set and new ones are ranked alike.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            Squared distances, not negative.
+        ``-2 tau^2 log(mean_k exp(-|x - x_k|^2 / (2 tau^2)))``: up to a constant and a
+        factor, minus the logarithm of the Parzen density of bandwidth tau. A row that
+        is a landmark, up to rounding, is not compared with itself, so that rows of the
+        training set and new ones are ranked alike.
         """
-        rate = 0.5 / self.bandwidth**2
-        distance, is_landmark = self._squared_distances(X)
-        total = np.full(len(X), self.weight.sum())
+        ops, cast = self.ops, self._cast(X.dtype)
+        Z = ops.centre(X, cast.origin)
+        z = ops.square_norm(Z)
+        distance = ops.squared_distances(Z, z, cast.rows, cast.square_norm)
+        total = float(self.weight.sum())
         if len(self.X) > 1:
-            known = np.flatnonzero(is_landmark)
-            nearest = distance[known].argmin(axis=1)
-            rest = self.rest[nearest]
-            total[known] += rest - self.weight[nearest]
-            with np.errstate(divide="ignore"):
-                distance[known, nearest] -= np.log(rest / self.weight[nearest]) / rate
-        least = distance.min(axis=1, keepdims=True)
-        distance -= least
-        with np.errstate(over="ignore"):
-            distance *= -rate
-        np.exp(distance, out=distance)
-        kernels = distance @ self._frame(X.dtype).weight
-        # a mean of numbers that are at most one, and of which one is one
-        share = np.clip(kernels / total, np.finfo(X.dtype).tiny, 1)
-        return least[:, 0].astype(np.float64) - np.log(share) / rate
-
-    def _squared_distances(self, X):
-        """Squared distances to the landmarks, and whether one of them is zero."""
-        frame = self._frame(X.dtype)
-        Z = centre_rows(X, self.origin)
-        z = np.einsum("ij,ij->i", Z, Z)
-        distance = squared_distances(Z, z, frame.rows, frame.square_norm)
-        eps = np.finfo(X.dtype).eps
-        # of sums of squares, and of the coordinates
-        limit = ROUNDING * eps * (2 * z + eps * (self.origin @ self.origin))
-        return distance, distance.min(axis=1) <= limit
-
-    @cached_property
-    def rest(self):  # numpydoc ignore=RT01
-        """What a row less leaves of the weights: see `weight_without_one`."""
-        return weight_without_one(self.weight)
+            eps = float(np.finfo(ops.numpy_dtype(X.dtype)).eps)
+            # rounding of sums of squares, and of the coordinates
+            limit = 2 * z + eps * float(self.origin @ self.origin)
+            limit = ROUNDING * eps * limit
+            distance, change = ops.add_at_minimum(
+                distance, limit, cast.further, cast.less
+            )
+            total = total + change
+        least, log_mean = ops.log_mean_exp(distance, self._rate, cast.weight, total)
+        return least - log_mean / self._rate
 
 
 def choose_landmarks(rows, n_landmarks, bandwidth):
-    """Keep a random sample of the distinct training rows.
-
-    Parameters
-    ----------
-    rows : TrainingRows
-        In random order; equal ones side by side.
-    n_landmarks : int
-        How many to keep, if there are that many.
-    bandwidth : float
-        Of the Parzen density, in units of the data.
-
-    Returns
-    -------
-    Landmarks
-        The rows, as they were given up to rounding.
-    """
+    """Keep a random sample of the distinct training rows (an in-memory sample)."""
     kept, weight = merged_rows(rows, n_landmarks)
     kept = (kept + rows.mean).astype(kept.dtype)
     return Landmarks(kept, weight, bandwidth, rows.mean)

@@ -8,7 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdsm._sklearn.dispatch import device_of
+from skdsm._sklearn.array_backend import ArrayBackend
+from skdsm._sklearn.backends import backend_of
 
 __all__ = ["PreparedModel", "Table"]
 
@@ -16,8 +17,8 @@ __all__ = ["PreparedModel", "Table"]
 class PreparedModel(NamedTuple):
     """A fitted estimator, taken apart.
 
-    `steps` prepare rows for the model. They are pipelines, one for each level of
-    nesting; a bare model has none.
+    `steps` are the pipelines that prepare rows for the model `matcher`: one per level
+    of nested pipelines, none for a bare model.
     """
 
     estimator: Any
@@ -26,7 +27,7 @@ class PreparedModel(NamedTuple):
 
     @classmethod
     def of(cls, estimator):
-        """Take a fitted estimator apart; TypeError if it does not end in a model."""
+        """Take a fitted matcher, or a Pipeline that ends in one, apart."""
         steps, matcher = [], estimator
         while isinstance(matcher, Pipeline):
             if len(matcher) > 1:
@@ -41,13 +42,13 @@ class PreparedModel(NamedTuple):
         return cls(estimator, tuple(steps), matcher)
 
     def prepare(self, X):
-        """Rows as the model sees them, of rows in the units of the data."""
+        """Rows as the model sees them."""
         for steps in self.steps:
             X = steps.transform(X)
         return X
 
     def prepared_names(self, names):
-        """Names of the features that the model sees, or numbers if a step has none."""
+        """Names of features as the model sees them; numbers if a step has no names."""
         for steps in self.steps:
             try:
                 names = steps.get_feature_names_out(np.asarray(names, dtype=object))
@@ -57,24 +58,24 @@ class PreparedModel(NamedTuple):
         return [str(name) for name in names]
 
     def restore(self, Z):
-        """Rows in the units of the data, of rows as the model sees them."""
+        """Rows in the units of the data, from rows as the model sees them."""
         for steps in reversed(self.steps):
             Z = steps.inverse_transform(Z)
         return np.asarray(Z)
 
     def energy(self, X):
-        """Energies of rows in the units of the data."""
+        """Energy of rows in the units of the data, of shape (n_samples,)."""
         return self.matcher.energy(self.prepare(X))
 
     def move(self, X):
-        """How the denoiser moves rows: ``r(x) - x``, in the units of the data."""
+        """How the denoiser moves rows, in the units of the data."""
         Z = self.prepare(X)
         # not less X: what a step such as PCA drops is not the denoiser's doing
         return self.restore(self.matcher.reconstruct(Z)) - self.restore(Z)
 
 
 class Table(NamedTuple):
-    """Validated rows, their feature names, and `source`, the container they came in."""
+    """Validated rows (n_samples, n_features), their names, and what they came as."""
 
     rows: np.ndarray
     names: list
@@ -82,14 +83,15 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, X, model=None):
-        """Validate rows, and find names for their features.
+        """Validate rows.
 
-        Missing values pass if the model is behind steps, which may impute them.
+        Missing values pass if the model is behind steps, which may impute them. Names
+        are those of the rows, or of the estimator's fit, or made up.
         """
-        device = device_of(X)
-        if device is not None:
+        backend = backend_of(X)
+        if isinstance(backend, ArrayBackend):
             raise ValueError(
-                f"X is an array of {device.xp.__name__}, but pictures are computed in "
+                f"X is {backend.where}, but pictures are computed in "
                 "memory. Please pass a NumPy array, with array_api_dispatch=False."
             )
         imputable = model is not None and model.steps
@@ -105,7 +107,7 @@ class Table(NamedTuple):
         return cls(rows, [str(name) for name in names], X)
 
     def like(self, rows):
-        """Other rows, in a frame with the same columns if these came in one."""
+        """Other rows (n_rows, n_features), in the container that these came in."""
         columns = getattr(self.source, "columns", None)
         if columns is None:
             return rows
@@ -114,7 +116,7 @@ class Table(NamedTuple):
         return type(self.source)(rows, schema=list(columns), orient="row")  # polars
 
     def feature_indices(self, features):
-        """Columns of features that are given by number or name."""
+        """Columns of features given by number or name, all different."""
         indices = [self._index(feature) for feature in features]
         if len(set(indices)) < len(indices):
             raise ValueError(f"features must differ, got {features!r}.")

@@ -10,9 +10,9 @@ __all__ = ["Plane"]
 
 
 class Plane(NamedTuple):
-    """A grid over two features; the others have the values of a reference row.
+    """A grid (`xx0`, `xx1`) over the two features `pair`, through a reference row.
 
-    `xx0` and `xx1` are as from `numpy.meshgrid`; `note` tells of the other features.
+    The others have the reference's values; `note` says so in the picture.
     """
 
     table: Table
@@ -24,7 +24,11 @@ class Plane(NamedTuple):
 
     @classmethod
     def through(cls, table, features, reference, grid_resolution, margin):
-        """Lay a grid over rows, and beyond them by a share `margin` of their range."""
+        """Lay a grid over the rows of a table.
+
+        `reference` is "median", "mean" or a row; the grid reaches `margin` times the
+        range of the rows beyond them.
+        """
         if len(table.names) < 2:
             raise ValueError("A plane needs rows of at least two features, got one.")
         if isinstance(features, str) or len(features) != 2:
@@ -45,11 +49,11 @@ class Plane(NamedTuple):
 
     @property
     def labels(self):
-        """Names of the two features, for the axes."""
+        """Names of the two features: of the axes."""
         return [self.table.names[j] for j in self.pair]
 
     def grid(self):
-        """Rows at the grid points, (grid_resolution ** 2, n_features), as the table."""
+        """One row per grid point, in the container that the table came in."""
         rows = np.tile(self.reference, (self.xx0.size, 1))
         rows[:, self.pair] = np.column_stack([self.xx0.ravel(), self.xx1.ravel()])
         return self.table.like(rows)
@@ -62,7 +66,7 @@ def _axis(values, grid_resolution, margin):
 
 
 def _reference(table, reference):
-    """The reference row, and words for where it is from."""
+    """Give the other features' values, and words for where they are from."""
     if isinstance(reference, str):
         if reference not in ("median", "mean"):
             raise ValueError(

@@ -28,7 +28,7 @@ _DARKEST = 0.7  # of the colormap: black rows stay visible on it
 
 
 def with_defaults(defaults, kw, artist):
-    """Defaults, overridden by arguments of the caller, also by their short names."""
+    """Default keyword arguments of an artist, unless the caller has others."""
     from matplotlib.cbook import normalize_kwargs
 
     kw = normalize_kwargs(kw, artist)
@@ -39,7 +39,7 @@ def with_defaults(defaults, kw, artist):
 
 
 def new_axes(ax):
-    """The axes, or those of a new figure."""
+    """The axes, or those of a new figure if there are none."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -48,7 +48,7 @@ def new_axes(ax):
 
 
 def name_axes(ax, xx0, xx1, xlabel, ylabel):
-    """Label axes, and limit them to a grid."""
+    """Label axes, and limit them to a grid; a label of None leaves what there is."""
     ax.set(xlim=xx0[0, [0, -1]], ylim=xx1[[0, -1], 0])
     if xlabel is not None:
         ax.set_xlabel(xlabel)
@@ -82,7 +82,7 @@ def legend_above(ax, handles, title=None):
 
 
 def subsample_rows(n_rows, subsample, random_state):
-    """Positions of rows to draw, ascending."""
+    """Positions, ascending, of at most `subsample` random rows; None is all."""
     if subsample is None or n_rows <= subsample:
         return np.arange(n_rows)
     if subsample < 0:
@@ -92,7 +92,7 @@ def subsample_rows(n_rows, subsample, random_state):
 
 
 def energy_levels(heights):
-    """Levels of energy above the lowest: 0, 0.5, 1, 2, 5, 10, 20, ..."""
+    """Levels above the lowest energy, close where it is low: 0, 0.5, 1, 2, 5, ..."""
     top = np.max(heights[np.isfinite(heights)], initial=0)
     if top == 0:
         return np.array([0.0, 1.0])
@@ -103,7 +103,7 @@ def energy_levels(heights):
 
 
 def draw_heights(ax, xx0, xx1, energy, levels, kw):
-    """Fill the levels of an energy: the lower, the darker."""
+    """Fill the levels of an energy on a grid: the lower, the darker."""
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
 
@@ -126,7 +126,7 @@ def dot_size(n_rows):
 
 
 def draw_rows(ax, points, kw, **defaults):
-    """Draw rows as dots, smaller where there are many."""
+    """Draw rows (n_rows, 2) as dots, smaller where there are many."""
     from matplotlib.collections import PathCollection
 
     defaults = {"s": dot_size(len(points)), "alpha": 0.7, "linewidth": 0} | defaults

@@ -1,1 +1,1 @@
-"""Hamiltonian Monte Carlo and its diagnostics."""
+"""Hybrid (Hamiltonian) Monte Carlo and the diagnostics of its chains."""

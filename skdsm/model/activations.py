@@ -43,38 +43,14 @@ _tanh = np.tanh if _has_wide_tanh() else _tanh_by_exp
 
 
 def tanh(x, out=None):
-    """Hyperbolic tangent, by the formula that is faster on this processor.
-
-    Parameters
-    ----------
-    x : ndarray
-        Floating-point argument.
-    out : ndarray, optional
-        Where to put the result; may be `x` itself.
-
-    Returns
-    -------
-    ndarray
-        Values in [-1, 1], accurate to two units of rounding *of 1*.
-    """
+    """Hyperbolic tangent, to two units of rounding of 1; `out` may be x itself."""
     return _tanh(x, out=out)
 
 
 def logistic(u, out=None):
-    """Logistic function, in the form ``(1 + tanh(u / 2)) / 2``.
+    """``(1 + tanh(u / 2)) / 2``, to one unit of rounding *of 1*; `out` may be u itself.
 
-    Parameters
-    ----------
-    u : ndarray
-        Floating-point argument.
-    out : ndarray, optional
-        Where to put the result; may be `u` itself.
-
-    Returns
-    -------
-    ndarray
-        Values in [0, 1], accurate to one unit of rounding *of 1*: far below zero the
-        absolute error stays small, the relative one does not.
+    Far below zero the absolute error stays small, the relative one does not.
     """
     out = np.multiply(u, 0.5, out=out)
     tanh(out, out=out)
@@ -91,18 +67,7 @@ def _decay(u):
 
 
 def softplus(u):
-    """Antiderivative of the logistic function, ``log(1 + exp(u))``.
-
-    Parameters
-    ----------
-    u : ndarray
-        Floating-point argument.
-
-    Returns
-    -------
-    ndarray
-        ``max(u, 0) + log(1 + exp(-|u|))``: no overflow, and accurate in both tails.
-    """
+    """``log(1 + exp(u))``, the integral of the logistic: accurate in both tails."""
     tail = _decay(u)
     # log1p(e) without numpy.log1p, which is not vectorised: log(w) for w = 1 + e, plus
     # what the rounding of w has lost, (e - (w - 1)) / w
@@ -117,23 +82,10 @@ def softplus(u):
 
 
 def softplus_sum(U, weight=None):
-    """Sum the softplus over the first axis, in double precision.
+    """``sum_j weight_j softplus(u_j)`` over the first axis of U (m, n), in float64.
 
-    The sum over units in the energy. It is accurate to the rounding of one a term: a
-    term far below that is not, other than in `softplus`. Without weights, most
-    logarithms are of products.
-
-    Parameters
-    ----------
-    U : ndarray of shape (m, n)
-        Floating-point arguments.
-    weight : ndarray of shape (m,), optional
-        Factor of each term; None is one each.
-
-    Returns
-    -------
-    ndarray of shape (n,), float64
-        ``sum_j weight_j softplus(u_j)``.
+    The sum over units in the energy, accurate to the rounding of one per term. Without
+    weights (None), most logarithms are of products.
     """
     terms = _decay(U)
     terms += 1

@@ -16,34 +16,47 @@ intercepts of the hidden and the visible layer, ``g`` (m,) the gains. With them:
 log-density here; the flat vector of parameters is ordered W (C order), b, c, g.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skdsm.model.activations import logistic, softplus_sum
-from skdsm.model.geometry import centre_rows
+from skdsm.model.array_ops import NUMPY
 from skdsm.model.parameters import Parameters
 
 __all__ = ["EnergyModel"]
 
 
+class _Cast(NamedTuple):
+    """Parameters where some rows are: in their type, and in the type of sums."""
+
+    W: Any
+    bias: Any  # b + W c
+    gains: Any
+    wide_c: Any
+    wide_gains: Any
+
+
 @dataclass(frozen=True)
-class EnergyModel:  # numpydoc ignore=PR02
+class EnergyModel:
     """Energy-based model of Vincent (2011), with a gain for each unit.
 
     Everything is evaluated in the frame whose origin is `intercept_visible`: the
     paper's ``|x|^2 / 2 - <c, x>`` loses all digits when the data lie far from zero.
     The energy is that of the paper plus the constant ``|c|^2 / (2 sigma^2)``.
 
-    Evaluation happens in the floating-point type of the rows given, parameters being
-    kept in double precision; energies and traces are double precision always.
+    Each method takes rows X of shape (n_samples, d), in single or double precision,
+    and evaluates in their type; energies and traces have double precision always.
 
     Parameters
     ----------
     parameters : Parameters
-        W, b, c and g.
+        W, b, c and g, in double precision.
     sigma : float
         Noise level, in units of the data.
+    ops : NumpyOps or Device
+        Where rows are, and the operations there.
 
     References
     ----------
@@ -63,211 +76,99 @@ class EnergyModel:  # numpydoc ignore=PR02
 
     parameters: Parameters
     sigma: float
+    ops: Any = NUMPY
+
+    def to(self, ops):
+        """The same model, for rows elsewhere."""
+        return replace(self, ops=ops)
+
+    @property
+    def width(self):
+        """Columns of the widest array that a row needs."""
+        return max(self.parameters.components.shape)
+
+    @cached_property
+    def _casts(self):
+        return {}  # by type: made for the first block of rows, used by all
+
+    def _cast(self, dtype):
+        if dtype not in self._casts:
+            W, b, c, g = self.parameters
+            narrow = (self.ops.put(p, dtype) for p in (W, b + W @ c, g))
+            self._casts[dtype] = _Cast(*narrow, self.ops.put(c), self.ops.put(g))
+        return self._casts[dtype]
 
     def centre(self, X):
-        """Move rows to the frame centred at c.
+        """``z = x - c``, bounded where a squared distance would overflow."""
+        return self.ops.centre(X, self._cast(X.dtype).wide_c)
 
-        Coordinates so far out that a squared distance would overflow are put where it
-        just does not: the energy there is astronomically high, and stays a number.
+    def _hidden(self, Z):
+        """h from centred rows: ``u = W z + (b + W c)``."""
+        p = self._cast(Z.dtype)
+        U = Z @ p.W.T
+        U += p.bias
+        return self.ops.logistic(U)
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
+    def _residual(self, X):
+        """``r(x) - x = W'(g * h) - z``."""
+        Z = self.centre(X)
+        return self._decode(self._hidden(Z)) - Z
 
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            ``x - c``, bounded.
-        """
-        return centre_rows(X, self.parameters.intercept_visible)
-
-    def _preactivation(self, Z):
-        """W z + (b + W c): u in the centred frame."""
-        W, b, c, _ = self.parameters
-        U = Z @ W.T.astype(Z.dtype)
-        U += (b + W @ c).astype(Z.dtype)
-        return U
+    def _decode(self, H):
+        """``W' (g * h)``."""
+        p = self._cast(H.dtype)
+        return (H * p.gains) @ p.W
 
     def hidden(self, X):
-        """Hidden code h(x) = logistic(W x + b).
+        """Hidden code ``h(x) = logistic(W x + b)``, of shape (n_samples, m)."""
+        return self._hidden(self.centre(X))
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, m)
-            Codes in [0, 1].
-        """
-        U = self._preactivation(self.centre(X))
-        return logistic(U, out=U)
-
-    def _residual(self, Z):
-        """r(x) - x and h(x), from centred rows."""
-        W, _, _, g = self.parameters
-        H = self._preactivation(Z)
-        logistic(H, out=H)
-        return (H * g.astype(Z.dtype)) @ W.astype(Z.dtype) - Z, H
+    def decode(self, H):
+        """``c + W' (g * h)`` for codes of shape (n_samples, m)."""
+        return self.ops.add(self._decode(H), self._cast(H.dtype).wide_c)
 
     def reconstruct(self, X):
-        """Reconstruction r(x) = c + W'(g * h): the model's denoiser (Tweedie).
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            Denoised rows, an estimate of E[clean row given noisy row].
-        """
-        W, _, c, g = self.parameters
-        H = self.hidden(X)
-        R = (H * g.astype(X.dtype)) @ W.astype(X.dtype)
-        return np.add(R, c, out=R, casting="same_kind")
+        """``r(x) = c + W' (g * h(x))``: the denoiser, E[clean row given noisy row]."""
+        return self.decode(self.hidden(X))
 
     def score(self, X):
-        """Gradient of the log-density, psi(x) = (r(x) - x) / sigma^2.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            Score of each row, in inverse units of the data.
-        """
-        residual, _ = self._residual(self.centre(X))
-        residual /= residual.dtype.type(self.sigma**2)
+        """``psi(x) = (r(x) - x) / sigma^2``, the gradient of the log-density."""
+        residual = self._residual(X)
+        residual /= self.sigma**2
         return residual
 
     def feature_contributions(self, X):
-        """Split ``sigma^2 |psi|^2 / 2`` among the features.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            ``sigma^2 psi_i^2 / 2`` for feature i; without unit.
-        """
+        """``sigma^2 psi_i^2 / 2`` for feature i; without unit."""
         psi = self.score(X)
-        psi *= self.sigma / np.sqrt(2)
+        psi *= self.sigma / 2**0.5
         with np.errstate(over="ignore"):  # to infinity, far from the data
-            return np.square(psi, out=psi)
-
-    def decode(self, H):
-        """Decode hidden codes, ``c + W' (g * h)``.
-
-        Parameters
-        ----------
-        H : ndarray of shape (n_samples, m)
-            Hidden codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            Decoded rows, in the type of the codes.
-        """
-        return self.parameters.decode(H).astype(H.dtype, copy=False)
+            psi *= psi
+        return psi
 
     def energy(self, X):
-        """Energy E(x), minus the log-density up to a constant.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            Energies, lower for more likely rows.
-        """
-        W, b, c, g = self.parameters
-        Z = self.centre(X)
-        # a row a unit, for sums over units of whole rows
-        U = W.astype(Z.dtype) @ Z.T
-        U += (b + W @ c).astype(Z.dtype)[:, None]
-        units = softplus_sum(U, None if (g == 1).all() else g)
-        quadratic = 0.5 * np.einsum("ij,ij->i", Z, Z, dtype=np.float64)
+        """``E(x) = (|z|^2 / 2 - sum_j g_j softplus(u_j)) / sigma^2``."""
+        Z, p = self.centre(X), self._cast(X.dtype)
+        units = self.ops.softplus_sum(Z, p.W, p.bias, p.wide_gains)
         with np.errstate(over="ignore"):  # to infinity, far from the data
-            return (quadratic - units) / self.sigma**2
+            return (0.5 * self.ops.square_sum(Z) - units) / self.sigma**2
 
     def hessian_trace(self, X):
-        """Divergence of the score, the trace of the Hessian of the log-density.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            ``(sum_j g_j |W_j|^2 h_j (1 - h_j) - d) / sigma^2``.
-        """
+        """``div psi = (sum_j g_j |W_j|^2 h_j (1 - h_j) - d) / sigma^2``."""
         W, _, _, g = self.parameters
-        H = self.hidden(X).astype(np.float64, copy=False)
-        H *= 1 - H
-        return (H @ (g * np.einsum("ij,ij->i", W, W)) - W.shape[1]) / self.sigma**2
+        H = self.ops.widen(self.hidden(X))
+        curvature = self.ops.put(g * np.einsum("ij,ij->i", W, W))
+        return ((H * (1 - H)) @ curvature - W.shape[1]) / self.sigma**2
 
     def residual_square(self, X):
-        """Squared distance to the reconstruction, ``|r(x) - x|^2``.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            Squared distances, in squared units of the data.
-        """
-        residual, _ = self._residual(self.centre(X))
-        return np.einsum("ij,ij->i", residual, residual, dtype=np.float64)
+        """``|r(x) - x|^2``."""
+        return self.ops.square_sum(self._residual(X))
 
     def score_norm(self, X):
-        """Length of the score, ``|psi(x)|``.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            Norms, in inverse units of the data.
-        """
-        return np.sqrt(self.residual_square(X)) / self.sigma**2
+        """``|psi(x)|``."""
+        return self.residual_square(X) ** 0.5 / self.sigma**2
 
     def implicit_loss(self, X):
-        """Implicit score matching loss of each row, ``|psi|^2 / 2 + div psi``.
-
-        Its mean estimates the Fisher divergence between the data's density and the
-        model's, up to a constant that no model parameter enters (Hyvarinen 2005).
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            Losses, in inverse squared units of the data.
-        """
+        """``|psi|^2 / 2 + div psi``, the loss of implicit score matching."""
         with np.errstate(over="ignore"):
             square = self.score_norm(X) ** 2
         return 0.5 * square + self.hessian_trace(X)

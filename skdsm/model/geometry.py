@@ -6,22 +6,10 @@ __all__ = ["centre_rows", "squared_distances"]
 
 
 def centre_rows(X, origin):
-    """Move rows to the frame of another origin.
+    """Move rows (n, d) to the frame of another origin (d,), in the type of the rows.
 
     Coordinates so far out that a squared distance would overflow are put where it just
     does not.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-        Rows.
-    origin : ndarray of shape (d,), float64
-        The origin.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, d)
-        ``x - origin``, bounded, in the type of X.
     """
     limit = np.sqrt(np.finfo(X.dtype).max / (4 * X.shape[1]))
     Z = np.empty_like(X, order="C")
@@ -32,23 +20,9 @@ def centre_rows(X, origin):
 
 
 def squared_distances(X, x, Y, y):
-    """Squared distances between rows near the origin, by one matrix product.
+    """Squared distances (n, k) between rows near the origin, by one matrix product.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Rows.
-    x : ndarray of shape (n,)
-        Their squared norms.
-    Y : ndarray of shape (k, d)
-        Other rows.
-    y : ndarray of shape (k,)
-        Their squared norms.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        Squared distances, not negative.
+    x (n,) and y (k,) are the squared norms of the rows of X and Y.
     """
     distance = X @ Y.T
     distance *= -2

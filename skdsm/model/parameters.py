@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdsm.model.activations import logistic
+
 __all__ = ["Parameters"]
 
 
@@ -28,38 +30,12 @@ class Parameters(NamedTuple):
     gains: np.ndarray
 
     def pack(self):
-        """Concatenate the blocks into one vector.
-
-        Returns
-        -------
-        ndarray of shape (m * d + m + d + m,)
-            W in C order, then b, c and g.
-        """
+        """One vector of length ``m d + m + d + m``: W in C order, then b, c and g."""
         return np.concatenate([np.ravel(block) for block in self])
 
     @classmethod
     def unpack(cls, vector, n_components, n_features):
-        """Split a packed vector into its blocks.
-
-        Parameters
-        ----------
-        vector : ndarray of shape (m * d + m + d + m,)
-            What `pack` returned.
-        n_components : int
-            Number of hidden units, m.
-        n_features : int
-            Number of features, d.
-
-        Returns
-        -------
-        Parameters
-            Views of `vector`.
-
-        Raises
-        ------
-        ValueError
-            If the vector's length does not fit.
-        """
+        """The blocks of a packed vector, as views of it."""
         m, d = n_components, n_features
         if vector.shape != (m * d + m + d + m,):
             raise ValueError(
@@ -70,32 +46,14 @@ class Parameters(NamedTuple):
         return cls(W.reshape(m, d), rest[:m], rest[m : m + d], rest[m + d :])
 
     def translate(self, offset):
-        """Move the model along with data that are moved by an offset.
-
-        Parameters
-        ----------
-        offset : ndarray of shape (d,)
-            What is added to the rows.
-
-        Returns
-        -------
-        Parameters
-            The parameters under which a moved row has the code that it had.
-        """
+        """The model of data that are moved by an offset of shape (d,)."""
         W, b, c, g = self
         return Parameters(W, b - W @ offset, c + offset, g)
 
-    def decode(self, H):
-        """Decode hidden codes, ``c + W' (g * h)``.
+    def preactivation(self, X):
+        """``u = W x + b`` for rows near the origin, (n_samples, m) in float64."""
+        return X @ self.components.T + self.intercept_hidden
 
-        Parameters
-        ----------
-        H : ndarray of shape (n_samples, m)
-            Hidden codes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, d)
-            Decoded rows.
-        """
-        return (H * self.gains) @ self.components + self.intercept_visible
+    def hidden(self, X):
+        """``h(x) = logistic(W x + b)`` for rows near the origin, (n_samples, m)."""
+        return logistic(self.preactivation(X))

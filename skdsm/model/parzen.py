@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _HELD_OUT_ROWS = 128  # at a time: their distances to all centres stay in cache
-_BLOCK_ELEMENTS = 2**22  # of a block's distance matrix: 32 MiB
+_MATRIX_ELEMENTS = 2**22  # of a block's distance matrix: 32 MiB
 
 
 def parzen_log_density(X, data, sigma, sample_weight=None):
@@ -125,49 +125,39 @@ def _log_terms(X, data, sigma, sample_weight):
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, float)
     with np.errstate(divide="ignore"):  # a weight of zero is a log weight of -inf
         log_weight = np.log(weight / weight.sum())
-    step = max(1, _BLOCK_ELEMENTS // n)
-    for start in range(0, len(X), step):
-        rows = slice(start, start + step)
-        block = cdist(X[rows], data, "sqeuclidean")
-        block *= -0.5 / sigma**2
-        block += log_weight
-        yield rows, block
+    for rows in row_blocks(len(X), max(1, _MATRIX_ELEMENTS // n)):
+        distance = cdist(X[rows], data, "sqeuclidean")
+        yield rows, _add_log_kernel(distance, log_weight, sigma)
 
 
-def held_out_log_density(X_noisy, X, weight, own, bandwidth):
-    """Parzen log-density of corrupted rows, each without the row that it came from.
+def _add_log_kernel(distance, log_weight, sigma):
+    """Turn squared distances into ``log w - distance / (2 sigma^2)``, in place."""
+    distance *= -0.5 / sigma**2
+    distance += log_weight
+    return distance
 
-    Parameters
-    ----------
-    X_noisy : ndarray of shape (n_samples, d)
-        Corrupted rows.
-    X : ndarray of shape (k, d)
-        Distinct clean rows.
-    weight : ndarray of shape (k,)
-        Their weights. Of the clean row, one row's weight is left out.
-    own : ndarray of shape (n_samples,), int
-        Which clean row each of the corrupted ones came from.
-    bandwidth : float
-        Of the density, in units of the data.
 
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        But for a constant; minus infinity where there is no other row.
+def held_out_log_density(X_noisy, X, weight, source, bandwidth):
+    """Parzen log-density of corrupted rows (n, d), each without the row it came from.
+
+    Of the clean row ``X[source]``, one row's weight is left out. X (k, d) are distinct
+    rows near the origin, with their weights. Up to a constant; minus infinity where
+    there is no other row.
     """
     with np.errstate(divide="ignore"):
-        log_weight, log_rest = np.log(weight), np.log(weight_without_one(weight))
-    rate = 0.5 / bandwidth**2
+        log_weight, log_held_out = np.log(weight), np.log(weight_without_one(weight))
     log_density = np.empty(len(X_noisy))
     x = np.einsum("ij,ij->i", X, X)
     for rows in row_blocks(len(X_noisy), _HELD_OUT_ROWS):
-        Z, at_own = X_noisy[rows], (np.arange(len(X_noisy[rows])), own[rows])
+        Z, from_source = X_noisy[rows], (np.arange(len(X_noisy[rows])), source[rows])
         z = np.einsum("ij,ij->i", Z, Z)
         terms = squared_distances(Z, z, X, x)
-        terms *= -rate
-        kept = terms[at_own] + log_rest[own[rows]]
-        terms += log_weight
-        terms[at_own] = kept
+        held_out = terms[from_source]
+        _add_log_kernel(terms, log_weight, bandwidth)
+        terms[from_source] = _add_log_kernel(
+            held_out, log_held_out[source[rows]], bandwidth
+        )
+        # log-sum-exp; SciPy's takes several times as long
         largest = terms.max(axis=1)
         with np.errstate(invalid="ignore"):  # minus infinity, from itself
             terms -= largest[:, np.newaxis]
@@ -179,18 +169,9 @@ def held_out_log_density(X_noisy, X, weight, own, bandwidth):
 
 
 def weight_without_one(weight):
-    """Return the weights that are left once a row has been taken away.
+    """Weights (k,) of distinct rows, less one row's, which is their median.
 
-    Parameters
-    ----------
-    weight : ndarray of shape (k,), float64
-        Positive weights of distinct rows.
-
-    Returns
-    -------
-    ndarray of shape (k,), float64
-        Weights less the median of them, which is one row's; zero where about as much
-        was all.
+    Zero where that leaves less than half a row.
     """
     one = np.median(weight)
     return np.where(weight < 1.5 * one, 0.0, weight - one)
@@ -199,21 +180,10 @@ def weight_without_one(weight):
 def merged_rows(rows, n_rows):
     """Take the first distinct rows, each once and with all of its weight.
 
-    Parameters
-    ----------
-    rows : TrainingRows
-        In random order; equal ones side by side.
-    n_rows : int
-        How many distinct ones, if there are that many.
-
-    Returns
-    -------
-    X : ndarray of shape (k, d)
-        Centred rows, in the type of the rows given.
-    weight : ndarray of shape (k,), float64
-        Their weights.
+    `rows` are in memory, in random order, equal ones side by side. Returns centred rows
+    (k, d) and their weights (k,); at most `n_rows`.
     """
-    X = rows.X
+    X = rows.centred()
     weight = np.ones(len(X)) if rows.weight is None else rows.weight
     starts = np.concatenate([[True], (X[1:] != X[:-1]).any(axis=1)])
     first = np.flatnonzero(starts)[: n_rows + 1]

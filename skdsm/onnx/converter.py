@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdsm._typing import ArrayLike, Options
 from skdsm.estimator import DenoisingScoreMatcher
-from skdsm.onnx.graph import RANKINGS, OnnxEnergyModel
+from skdsm.onnx.graph import SCORES, OnnxEnergyModel
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -226,7 +226,9 @@ def _convert(scope, operator, container):
     ]
     X = OnnxConcat(*columns, axis=1, op_version=opset)
     graph = OnnxEnergyModel(matcher._model(), X, guess_numpy_type(kind), opset)
-    scores = RANKINGS[matcher.ranking](graph, *matcher._landmarks_and_scales())
+    detector = matcher._detector(vars(matcher))
+    score = SCORES[matcher.ranking]
+    scores = score(graph, detector.landmarks, detector.scales)
     decision = graph.node("Sub", scores, matcher.offset_)
     is_inlier = graph.node("GreaterOrEqual", decision, 0.0)
     nodes = {

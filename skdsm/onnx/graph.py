@@ -12,7 +12,7 @@ import numpy as np
 from skdsm.detection.landmarks import ROUNDING
 from skdsm.model.geometry import centre_rows
 
-__all__ = ["RANKINGS", "OnnxEnergyModel"]
+__all__ = ["SCORES", "OnnxEnergyModel"]
 
 
 class OnnxEnergyModel:
@@ -164,13 +164,11 @@ class OnnxEnergyModel:
             nearest = node("ArgMin", distance, axis=1, keepdims=1)
             column = node("Equal", nearest, np.arange(len(weight))[np.newaxis])
             column = node("And", is_landmark, column)
-            rest = landmarks.rest
-            with np.errstate(divide="ignore"):
-                farther = -np.log(rest / weight) / rate
+            farther, less = landmarks.as_itself
             # what is added to zero need not be infinite
             farther = np.minimum(farther, np.finfo(self._dtype).max / 8)
             distance = node("Add", distance, node("Where", column, farther, 0.0))
-            less = node("Where", column, rest - weight, 0.0)
+            less = node("Where", column, less, 0.0)
             total = node("MatMul", less, np.ones((len(weight), 1)))
         total = node("Add", total, weight.sum())
         least = self._least(distance)
@@ -181,7 +179,7 @@ class OnnxEnergyModel:
         return node("Squeeze", distance, np.array([1]))
 
     def combined(self, landmarks, scales):
-        """``-log(1 + a / a_0) - log(1 + b / b_0)``: `rankings.combined_ranking`.
+        """``-log(1 + a / a_0) - log(1 + b / b_0)``: `Detector`.
 
         Parameters
         ----------
@@ -221,8 +219,8 @@ class OnnxEnergyModel:
 
 
 # What `score_samples` returns, by the estimator's parameter `ranking`; scales and
-# landmarks are those of `rankings.combined_ranking`, or None.
-RANKINGS = {
+# landmarks are those of the Detector, or None.
+SCORES = {
     "energy": lambda model, landmarks, scales: model.node("Neg", model.energy),
     "score_norm": lambda model, landmarks, scales: model.node("Neg", model.score_norm),
     "combined": lambda model, landmarks, scales: model.combined(landmarks, scales),

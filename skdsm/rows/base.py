@@ -1,12 +1,17 @@
-"""What all kinds of training rows share: limits, weights, mean and reach."""
+"""What the kinds of training rows share: reading, limits, weights, mean and reach."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
 from skdsm._blocks import row_blocks
 from skdsm.exceptions import NonFiniteError
+from skdsm.training.empirical_risk import EmpiricalRisk
+from skdsm.training.protocols import Rows
 
 __all__ = [
-    "REPRESENTATIVE_ROWS",
+    "ReadableRows",
     "check_reach",
     "copyable_rows",
     "mean_and_reach",
@@ -14,46 +19,55 @@ __all__ = [
     "scale_weights",
 ]
 
-# Of rows that are not in memory, how many set the threshold.
-REPRESENTATIVE_ROWS = 2**17
-_FEWEST_ROWS = 256  # below this, rows are repeated: their noise is not
+_REPEATED_TO = 256  # fewer rows are repeated, under noise of their own, to so many
 _READ_ROWS = 4096  # at a time
 _GATHERED_BYTES = 2**25  # a sample of at most this size is copied to memory
 
 
+@dataclass(frozen=True, eq=False)
+class ReadableRows(Rows):
+    """Rows that this process reads block by block; a block is a slice of row numbers.
+
+    Two frames are on offer: `centred` rows for the loss, `original` rows for scoring.
+    """
+
+    _X: np.ndarray
+    weight: np.ndarray | None
+    mean: np.ndarray
+
+    @abstractmethod
+    def blocks(self, size):
+        """Split the rows in use into slices of at most `size` rows, in order."""
+
+    @abstractmethod
+    def centred(self, rows=slice(None)):
+        """Read rows, less their mean, in the type of the arithmetic."""
+
+    @abstractmethod
+    def original(self, rows):
+        """Read rows as they were given, up to rounding."""
+
+    @abstractmethod
+    def keep(self, kept):
+        """Leave out the rows where `kept`, of shape (n_rows,), is false."""
+
+    def risk(self, settings, seed, map=map):
+        return EmpiricalRisk(self, settings, seed, map=map)
+
+
 def repetitions(weight):
-    """Say how often each row is to be repeated, at a fraction of its weight.
+    """Say how often to repeat each row, at a fraction of its weight, as integers.
 
-    Parameters
-    ----------
-    weight : ndarray of shape (n_samples,), float64
-        Positive weights.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int
-        How often: once, unless the row carries much of the weight or rows are few.
+    Once, unless the row carries much of the weight or rows are few.
     """
     share = weight / weight.sum()
-    return np.rint(max(len(weight), _FEWEST_ROWS) * share).astype(int).clip(1)
+    return np.rint(max(len(weight), _REPEATED_TO) * share).astype(int).clip(1)
 
 
 def mean_and_reach(X, weight):
-    """Weighted mean, and how far the rows are apart.
+    """Weighted mean (d,), and the largest distance of a coordinate from the first row.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d), float32 or float64
-        Rows; finite.
-    weight : ndarray of shape (n_samples,) or None
-        Non-negative weights of at most one, not all zero.
-
-    Returns
-    -------
-    mean : ndarray of shape (d,), float64
-        The mean, in double precision.
-    reach : float
-        Largest distance of a coordinate from that of the first row.
+    Both in double precision; weights are at most one, and not all zero.
     """
     # relative to a row, so that the mean of far-away rows has its digits
     origin = X[0].astype(np.float64)
@@ -68,54 +82,22 @@ def mean_and_reach(X, weight):
         return origin + total / weight_sum, largest
 
 
-def check_reach(reach, X):
-    """Check that a sum of squared distances between rows does not overflow.
-
-    Parameters
-    ----------
-    reach : float
-        Largest distance of a coordinate from that of one row.
-    X : array of shape (n_samples, d)
-        The rows, of which only the shape and the type are looked at.
-
-    Raises
-    ------
-    NonFiniteError
-        If it overflows in the type of the rows.
-    """
+def check_reach(reach, shape, dtype):
+    """Raise NonFiniteError if a sum of squared distances may overflow in that type."""
     with np.errstate(over="ignore", invalid="ignore"):
-        size = X.dtype.type(2 * reach)
-        if not np.isfinite(size * size * X.dtype.type(X.size)):
+        size = dtype.type(2 * reach)
+        if not np.isfinite(size * size * dtype.type(shape[0] * shape[1])):
             raise NonFiniteError("A sum of squared distances between rows of X")
 
 
-def copyable_rows(X):
-    """Say how many rows of an array that is not in memory may be copied there.
-
-    Parameters
-    ----------
-    X : array of shape (n_samples, d)
-        The rows, of which only the shape and the type are looked at.
-
-    Returns
-    -------
-    int
-        Rows of a sample, at most; at least one.
-    """
-    return max(1, _GATHERED_BYTES // (X.shape[1] * X.dtype.itemsize))
+def copyable_rows(n_features, dtype):
+    """Say how many rows, at least one, may be copied to memory from elsewhere."""
+    return max(1, _GATHERED_BYTES // (n_features * dtype.itemsize))
 
 
 def scale_weights(sample_weight):
     """Scale weights to at most one, so that no sum of them overflows.
 
-    Parameters
-    ----------
-    sample_weight : ndarray of shape (n_samples,)
-        Non-negative weights, not all zero.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        The weights by a power of two, without rounding: 3 must stay three times 1.
+    By a power of two, without rounding: 3 must stay three times 1.
     """
     return np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])

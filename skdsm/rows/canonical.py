@@ -14,19 +14,9 @@ __all__ = ["canonical_rows", "hash_rows"]
 
 
 def hash_rows(X, seed):
-    """Hash the bits of each row into 64 bits.
+    """Hash the bits of each C-contiguous row without negative zeros into a uint64 (n,).
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d), float32 or float64, C-contiguous
-        Rows, without negative zeros.
-    seed : int
-        Which hash, in [0, 2**64).
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), uint64
-        Hashes: a pseudo-random function of the row's values and the seed.
+    A pseudo-random function of the row's values and the seed, in [0, 2**64).
     """
     bits = X.view(np.uint32 if X.dtype == np.float32 else np.uint64)
     hashes = np.full(len(X), seed, dtype=np.uint64)
@@ -46,25 +36,11 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     """Merge equal rows, and order the rest by their values only.
 
     The order is that of a seeded hash of each row, so any prefix is a random sample.
-    Rows of weight zero are left out. Cost: one pass over X, one sort of integers.
+    Rows of weight zero are left out. Cost: one pass over X, one sort of integers; a
+    weak `hash_rows` costs time, not correctness.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d), float32 or float64
-        Rows; finite.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Non-negative weights; None is one each.
-    seed : int
-        Which random order, in [0, 2**64).
-    hash_rows : callable, optional
-        ``hash_rows(X, seed)``; a weak one costs time, not correctness.
-
-    Returns
-    -------
-    X : ndarray of shape (n_distinct, d)
-        Distinct rows of positive weight, C-contiguous.
-    weight : ndarray of shape (n_distinct,), float64
-        Summed weight of each, relative to the largest.
+    Returns distinct rows (k, d), C-contiguous, and their summed weights (k,) relative
+    to the largest.
     """
     if sample_weight is None:
         weight = np.ones(len(X))

@@ -6,20 +6,7 @@ __all__ = ["compute", "literal", "task"]
 
 
 def task(function, **constants):
-    """Make a function whose calls are tasks.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(*blocks, **constants)``.
-    **constants
-        Arguments that travel with each call.
-
-    Returns
-    -------
-    callable
-        ``task(*blocks)`` returns a :class:`dask.delayed.Delayed`.
-    """
+    """Make ``task(*blocks)``, a delayed call of ``function(*blocks, **constants)``."""
     import dask
 
     # named anew at each call, without a look at what it is called with
@@ -27,36 +14,14 @@ def task(function, **constants):
 
 
 def literal(value):
-    """Send a value once, not with every task.
-
-    Parameters
-    ----------
-    value : object
-        The value.
-
-    Returns
-    -------
-    dask.delayed.Delayed
-        What tasks are called with in its place.
-    """
+    """Wrap an argument so that it is sent once, not with every task."""
     import dask
 
     return dask.delayed(value, pure=False, traverse=False)
 
 
 def compute(tasks):
-    """Wait for the results of tasks.
-
-    Parameters
-    ----------
-    tasks : iterable of dask.delayed.Delayed
-        The tasks.
-
-    Returns
-    -------
-    tuple
-        Their results, in their order.
-    """
+    """Wait for the results of tasks, a tuple in their order."""
     import dask
 
     # single tasks on blocks: there is nothing to rewrite

@@ -12,11 +12,11 @@ import numpy as np
 from skdsm._blocks import single_threaded_blas
 from skdsm.model.parameters import Parameters
 from skdsm.rows.dask_blocks import compute, literal, task
-from skdsm.rows.in_file import leave_rows
-from skdsm.rows.in_memory import TrainingRows
+from skdsm.rows.in_file import rows_in_place
 from skdsm.training.empirical_risk import EmpiricalRisk
+from skdsm.training.protocols import Risk
 
-__all__ = ["DistributedRisk", "distributed_risk"]
+__all__ = ["DaskRisk", "add_parts", "evaluate_block"]
 
 _FAN_IN = 16  # parts that are added in one task
 # Noise is drawn anew at each evaluation, and kept by nobody. At one normal number for
@@ -25,20 +25,8 @@ _NOISE_REUSE = 8
 _LARGEST_BANK = 2**22
 
 
-class DistributedRisk:
-    """Mean denoising loss over the corrupted rows of all blocks, plus the penalty.
-
-    Parameters
-    ----------
-    rows : DistributedRows
-        Clean rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    seed : tuple of int
-        Names the draw of noise; each block appends its number.
-    map : callable, optional
-        Ordered map over independent pieces of work, for samples.
-    """
+class DaskRisk(Risk):
+    """Sum over the blocks of `DaskRows`; each appends its number to the seed."""
 
     def __init__(self, rows, settings, seed, map=map):
         self._rows, self._settings, self._seed, self._map = rows, settings, seed, map
@@ -56,20 +44,6 @@ class DistributedRisk:
         ]
 
     def __call__(self, parameters):
-        """Evaluate the risk and its gradient.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g in double precision; the arithmetic is that of the rows.
-
-        Returns
-        -------
-        value : float
-            Mean of ``|r(x~) - x|^2 / 2`` (or its implicit form), plus the penalty.
-        gradient : Parameters
-            Its derivatives, in double precision.
-        """
         packed = literal(parameters.pack())
         parts = [
             evaluate(block.X, block.weight, packed)
@@ -83,46 +57,9 @@ class DistributedRisk:
         return value / total, Parameters.unpack(np.array(gradient) / total, *shape)
 
     def sample(self, n_rows):
-        """Corrupt some rows, in double precision.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, at least, if there are that many.
-
-        Returns
-        -------
-        X_noisy : ndarray of shape (n_sampled, d)
-            Corrupted rows.
-        weight : ndarray of shape (n_sampled,)
-            Their weights.
-        """
+        """Corrupt a sample in the client: not the noise of the blocks."""
         rows = self._rows.sample(n_rows)
-        risk = EmpiricalRisk(rows, self._settings, self._seed, map=self._map)
-        return risk.sample(n_rows)
-
-
-def distributed_risk(rows, settings, seed, map=map):
-    """Make the risk of rows where these are.
-
-    Parameters
-    ----------
-    rows : TrainingRows or DistributedRows
-        Clean rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    seed : tuple of int
-        Names the draw of noise.
-    map : callable, optional
-        Ordered map over independent pieces of work in the client.
-
-    Returns
-    -------
-    EmpiricalRisk or DistributedRisk
-        The risk.
-    """
-    risk = EmpiricalRisk if isinstance(rows, TrainingRows) else DistributedRisk
-    return risk(rows, settings, seed, map=map)
+        return rows.risk(self._settings, self._seed, map=self._map).sample(n_rows)
 
 
 # --- Tasks ---
@@ -133,33 +70,11 @@ def evaluate_block(
 ):
     """Sum the loss and its gradient over the corrupted rows of a block.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-        Rows.
-    weight : ndarray of shape (n_samples,) or None
-        Their weights.
-    packed : ndarray of shape (m * d + m + d + m,)
-        Parameters in the frame of the centred rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    mean : ndarray of shape (d,)
-        What to subtract from the rows.
-    dtype : dtype
-        Type of the arithmetic.
-    order_seed : int
-        Of the order of the rows.
-    n_rows : int
-        Rows to take of the block, about.
-    seed : tuple of int
-        Names the draw of noise.
-
-    Returns
-    -------
-    ndarray of shape (2 + m * d + m + d + m,)
-        The rows' weight, and that times the mean loss and times its gradient.
+    Takes about `n_rows` of the rows, and parameters (m * d + m + d + m,) in the frame
+    of the centred rows. Returns the rows' weight, then that times the mean loss and
+    times its gradient, in one vector.
     """
-    rows = leave_rows(X, weight, mean, order_seed).rounded(dtype)
+    rows = rows_in_place(X, weight, mean, order_seed).astype(dtype)
     if n_rows < len(X):
         rows = rows.whole_blocks(n_rows)
     if not len(rows.order):  # weights that are nothing beside those of other blocks
@@ -174,18 +89,7 @@ def evaluate_block(
 
 
 def add_parts(parts):
-    """Add arrays in the order of the list.
-
-    Parameters
-    ----------
-    parts : list of ndarray
-        Arrays of one shape.
-
-    Returns
-    -------
-    ndarray
-        Their sum.
-    """
+    """Add arrays of one shape in the order of the list."""
     total = parts[0].copy()
     for part in parts[1:]:
         total += part

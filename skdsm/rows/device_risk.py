@@ -11,48 +11,30 @@ from skdsm.model.array_ops import block_rows
 from skdsm.training.corruption import draw_corruption
 from skdsm.training.empirical_risk import chunk_rows
 from skdsm.training.loss_kernel import KernelSums
+from skdsm.training.protocols import Risk
 
 __all__ = ["DeviceRisk"]
 
 
-class DeviceRisk:
-    """Mean denoising loss over corrupted rows, plus the penalty on W.
+class DeviceRisk(Risk):
+    """`EmpiricalRisk` of the same rows in the same order, except for rounding.
 
-    On the same rows in the same order it is `EmpiricalRisk`, but for the order of
-    summation. Arithmetic is in the type of the rows, sums over blocks are in double
-    precision, if the device has that.
-
-    Parameters
-    ----------
-    rows : DeviceRows
-        Clean rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    seed : tuple of int
-        Names the draw of noise.
-    map : callable, optional
-        Not used: the library of the rows divides the work itself.
-    bank_elements : int, optional
-        Size of the bank of noise, see `draw_corruption`.
-
-    Attributes
-    ----------
-    total : float
-        Weight of all corrupted rows.
+    Arithmetic is in the type of the rows, sums over blocks are in double precision, if
+    the device has that. `total` is the weight of all corrupted rows.
     """
 
-    def __init__(self, rows, settings, seed, map=None, bank_elements=None):
+    def __init__(self, rows, settings, seed, bank_elements=None):
         self._rows, self._settings = rows, settings
-        device, (n, d), dtype = rows.device, rows.X.shape, rows.X.dtype
-        host_dtype = device.numpy_dtype(dtype)
-        self._step = chunk_rows(settings.n_components, d, host_dtype)
+        device, n, d = rows.device, rows.n_rows, rows.n_features
+        dtype = self._dtype = rows.centred().dtype  # of the library
+        self._step = chunk_rows(settings.n_components, d, rows.dtype)
         self._chunks = row_blocks(n, self._step)
         corruption = draw_corruption(
             (n, d),
             settings.levels,
             settings.n_corruptions,
             seed,
-            host_dtype,
+            rows.dtype,
             bank_elements,
         )
         starts, signs = corruption.place(n, self._chunks)
@@ -64,20 +46,6 @@ class DeviceRisk:
         self.total = settings.n_corruptions * total
 
     def __call__(self, parameters):
-        """Evaluate the risk and its gradient.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g in double precision; the arithmetic is that of the rows.
-
-        Returns
-        -------
-        value : float
-            Mean of ``|r(x~) - x|^2 / 2`` (or its implicit form), plus the penalty.
-        gradient : Parameters
-            Its derivatives, in double precision.
-        """
         device, xp = self._rows.device, self._rows.device.xp
         m, d = parameters.components.shape
         packed = device.put(parameters.pack())
@@ -85,7 +53,7 @@ class DeviceRisk:
         b, c, g = rest[:m], rest[m : m + d], rest[m + d :]
         width, n_chunks = max(m, d) * self._step, len(self._chunks)
         factors = [
-            xp.astype(factor, self._rows.X.dtype, copy=False)
+            xp.astype(factor, self._dtype, copy=False)
             for factor in (
                 W,
                 0.5 * W,
@@ -115,7 +83,7 @@ class DeviceRisk:
         X_noisy, variance = self._corrupted(rows, chunks, copy)
         T = xp.tanh(X_noisy @ half_W.T + half_b)
         implicit = self._settings.objective == "ism"
-        target = X_noisy if implicit else self._rows.X[rows, :]
+        target = X_noisy if implicit else self._rows.centred(rows)
         R = T @ decoder + (visible - target)
         square = xp.sum(R * R, axis=1, dtype=device.wide)
         weight = None
@@ -161,7 +129,7 @@ class DeviceRisk:
         place = xp.reshape(start, (-1,))[:n]  # the last chunk may be shorter
         sign = xp.reshape(sign, (-1,))[:n]
         noise = xp.take(self._noise[copy], place, axis=0)
-        X_noisy = self._rows.X[rows, :] + sign[:, None] * noise
+        X_noisy = self._rows.centred(rows) + sign[:, None] * noise
         return X_noisy, xp.take(self._variance[copy], place)
 
     def _finish(self, means, parameters):
@@ -178,32 +146,18 @@ class DeviceRisk:
         return float(value + 0.5 * alpha * np.vdot(W, W)), gradient
 
     def sample(self, n_rows):
-        """Copy the first corrupted rows to the host, in double precision.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, at least, if there are that many.
-
-        Returns
-        -------
-        X_noisy : ndarray of shape (n_sampled, d)
-            Corrupted rows.
-        weight : ndarray of shape (n_sampled,)
-            Their weights.
-        """
         to_numpy = self._rows.device.to_numpy
-        X_noisy, weight, left = [], [], n_rows
+        X_noisy, weight, n_missing = [], [], n_rows
         for chunk, rows in enumerate(self._chunks):
             for copy in range(self._settings.n_corruptions):
-                if left <= 0:
+                if n_missing <= 0:
                     break
                 noisy, _ = self._corrupted(rows, slice(chunk, chunk + 1), copy)
                 X_noisy.append(to_numpy(noisy))
                 w = self._rows.weight
                 n = len(X_noisy[-1])
                 weight.append(np.ones(n) if w is None else to_numpy(w[rows]))
-                left -= n
+                n_missing -= n
         return (
             np.concatenate(X_noisy, dtype=np.float64),
             np.concatenate(weight, dtype=np.float64),

@@ -3,43 +3,36 @@
 Only means, numbers and samples come to the client; the rows stay where they are.
 """
 
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skdsm._blocks import single_threaded_blas
 from skdsm.rows.base import (
-    REPRESENTATIVE_ROWS,
     check_reach,
     copyable_rows,
     mean_and_reach,
     scale_weights,
 )
 from skdsm.rows.dask_blocks import compute, task
-from skdsm.rows.in_file import HEAD, TAIL, leave_rows
-from skdsm.rows.in_memory import TrainingRows
+from skdsm.rows.dask_risk import DaskRisk
+from skdsm.rows.in_file import HEAD, TAIL, rows_in_place
+from skdsm.rows.in_memory import InMemoryRows
+from skdsm.training.protocols import Rows
 
-__all__ = ["DistributedRows", "distribute_rows"]
+__all__ = ["DaskRows", "RowBlock", "distribute_rows"]
 
 _MANY_BLOCKS = 64
 _SMALL_BLOCK, _GOOD_BLOCK, _HUGE_BLOCK = 2**23, 2**26, 2**30  # bytes
 
 
-class RowBlock(NamedTuple):
-    """One block of rows, where it is.
+@dataclass(frozen=True, eq=False)
+class RowBlock:
+    """One block with rows of positive weight, where it is.
 
-    Attributes
-    ----------
-    X : dask.delayed.Delayed
-        Its rows.
-    weight : dask.delayed.Delayed or None
-        Their weights, of at most one.
-    n_rows : int
-        Number of rows.
-    n_candidates : int
-        Number of rows of positive weight; not zero.
-    seed : int
-        Of the order in which it is read.
+    X and weight are delayed; weights are at most one, or None. Of the `n_rows` rows,
+    `n_candidates` have positive weight. They are read in an order drawn by `seed`.
     """
 
     X: Any
@@ -49,118 +42,50 @@ class RowBlock(NamedTuple):
     seed: int
 
 
-class DistributedRows(NamedTuple):
-    """Training rows in blocks that others hold.
+@dataclass(frozen=True, eq=False)
+class DaskRows(Rows):
+    """Rows as they were given, in blocks that others hold.
 
-    Attributes
-    ----------
-    X : dask.array.Array of shape (n_samples, d)
-        Rows as they were given.
-    blocks : tuple of RowBlock
-        Blocks with rows of positive weight.
-    mean : ndarray of shape (d,), float64
-        Weighted mean of the rows.
-    seed : int
-        Of samples.
-    samples : dict
-        Samples by their size and draw: all that the client has seen of the rows.
-    dtype : dtype
-        Type of the arithmetic, to which centred rows are rounded.
-    share : float
-        Part of each block that is in use.
+    Rows are centred and rounded to `dtype` in each evaluation. `share` is the part of
+    each block that is in use; `samples` has, by size and draw, what the client has seen
+    of the rows, drawn by `seed`.
     """
 
-    X: Any
+    _X: Any
     blocks: tuple
     mean: np.ndarray
     seed: int
-    samples: dict
     dtype: np.dtype
     share: float = 1.0
+    samples: dict = field(default_factory=dict)
+
+    def astype(self, dtype):
+        return replace(self, dtype=np.dtype(dtype))
 
     def head(self, n_rows):
-        """Take a random sample.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many.
-
-        Returns
-        -------
-        TrainingRows or DistributedRows
-            Single rows copied to the client; a part of each block, if that would be too
-            many.
-        """
-        if n_rows >= len(self.X):
+        """A sample in memory, or a part of each block if that would be too many."""
+        if n_rows >= self.n_rows:
             return self
-        if n_rows <= copyable_rows(self.X):
+        if n_rows <= copyable_rows(self.n_features, self._X.dtype):
             return self.sample(n_rows)
-        return self._replace(share=n_rows / len(self.X))
+        return replace(self, share=n_rows / self.n_rows)
 
     def tail(self, n_rows):
-        """Take a random sample that shares few rows with any `head`, if there are many.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many and they fit in the bound on a copy.
-
-        Returns
-        -------
-        TrainingRows
-            Single rows copied to the client.
-        """
         return self.sample(n_rows, TAIL)
 
     def sample(self, n_rows, draw=HEAD):
-        """Copy a random sample of single rows to the client.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many and they fit in the bound on a copy.
-        draw : {HEAD, TAIL}, optional
-            Which of the samples of that size.
-
-        Returns
-        -------
-        TrainingRows
-            The sample.
-        """
         key = n_rows, draw
         if key not in self.samples:
             self.samples[key] = self._gather(n_rows, draw)
-        return self.samples[key].rounded(self.dtype)
+        return self.samples[key].astype(self.dtype)
 
-    def representative(self):
-        """Take the rows whose scores set the threshold.
-
-        Returns
-        -------
-        TrainingRows
-            A random sample.
-        """
-        return self.sample(REPRESENTATIVE_ROWS)
-
-    def rounded(self, dtype):
-        """Choose the type of the arithmetic on these rows.
-
-        Parameters
-        ----------
-        dtype : dtype
-            Either float32 or float64.
-
-        Returns
-        -------
-        DistributedRows
-            The same rows, which the workers round in each evaluation.
-        """
-        return self._replace(dtype=np.dtype(dtype))
+    def risk(self, settings, seed, map=map):
+        return DaskRisk(self, settings, seed, map=map)
 
     def _gather(self, n_rows, draw):
         ends = np.cumsum([block.n_candidates for block in self.blocks])
-        n_rows = int(min(n_rows, ends[-1], copyable_rows(self.X)))
+        fitting = copyable_rows(self.n_features, self._X.dtype)
+        n_rows = int(min(n_rows, ends[-1], fitting))
         rng = np.random.default_rng((self.seed, n_rows, draw))
         # from each block in proportion to its rows
         places = (np.arange(n_rows) + rng.random()) * (ends[-1] / n_rows)
@@ -180,40 +105,18 @@ class DistributedRows(NamedTuple):
         X, weight = zip(*parts, strict=True)
         order = rng.permutation(sum(map(len, X)))
         weight = None if weight[0] is None else np.concatenate(weight)[order]
-        return TrainingRows(np.concatenate(X)[order], weight, self.mean)
+        return InMemoryRows(np.concatenate(X)[order], weight, self.mean)
 
 
 def distribute_rows(X, sample_weight, seed, *, check, persist):
-    """Set up the rows of a dask array.
+    """Set up the rows of a dask array (n, d) in one block of columns.
 
     Blocks that are many and small are merged, and huge ones are split; all others stay
     as they are. Their division is part of the input: noise is drawn by block.
 
-    Parameters
-    ----------
-    X : dask.array.Array of shape (n_samples, d), float32 or float64
-        Rows, in one block of columns.
-    sample_weight : dask.array.Array of shape (n_samples,), float64, or None
-        Weights.
-    seed : int
-        Which random order of the rows of a block.
-    check : callable
-        ``check(X)`` raises an error if values of a block are not usable.
-    persist : bool
-        Whether to keep the rows in memory, that of the workers if there are any.
-        Otherwise the array is computed anew in every evaluation, block by block.
-
-    Returns
-    -------
-    DistributedRows
-        The rows to train on.
-
-    Raises
-    ------
-    NonFiniteError
-        If squared distances between the rows overflow.
-    ValueError
-        If there are no rows, the weights are another number, or all of them are zero.
+    ``check(X)`` raises an error if values of a block are not usable. `persist` keeps
+    the rows in memory, that of the workers if there are any; otherwise the array is
+    computed anew in every evaluation, block by block.
     """
     keep = _persist if persist else _leave
     X = keep(_even_blocks(_sized(keep(X))))
@@ -245,23 +148,17 @@ def distribute_rows(X, sample_weight, seed, *, check, persist):
         blocks = blocks[0], _delayed_blocks(weight)
     mean = _overall_mean([summaries[index] for index in used], exponent, X)
     states = np.random.SeedSequence(seed).generate_state(len(summaries), np.uint64)
-    return DistributedRows(
-        X,
-        tuple(
-            RowBlock(
-                blocks[0][index],
-                blocks[1][index],
-                summaries[index].n_rows,
-                summaries[index].n_candidates,
-                int(states[index]),
-            )
-            for index in used
-        ),
-        mean,
-        seed,
-        {},
-        X.dtype,
+    in_use = tuple(
+        RowBlock(
+            blocks[0][index],
+            blocks[1][index],
+            summaries[index].n_rows,
+            summaries[index].n_candidates,
+            int(states[index]),
+        )
+        for index in used
     )
+    return DaskRows(X, in_use, mean, seed, X.dtype)
 
 
 class _Summary(NamedTuple):
@@ -282,7 +179,7 @@ def _overall_mean(summaries, exponent, X):
     apart = np.array([one.mean for one in summaries]) - origin
     # a mean is within reach of the row that its block's reach counts from
     reach = 2 * max(one.reach for one in summaries) + np.abs(apart).max()
-    check_reach(reach, X)
+    check_reach(reach, X.shape, X.dtype)
     return origin + weight @ apart / weight.sum()
 
 
@@ -290,27 +187,7 @@ def _overall_mean(summaries, exponent, X):
 
 
 def summarise_block(X, weight, *, check):
-    """Check a block, and say what the client needs to know of it.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-        Rows.
-    weight : ndarray of shape (n_samples,) or None
-        Weights.
-    check : callable
-        ``check(X)`` raises an error if values are not usable.
-
-    Returns
-    -------
-    NamedTuple
-        Numbers of rows, their mean and reach, their weight as fraction and exponent.
-
-    Raises
-    ------
-    NonFiniteError
-        If squared distances between the rows overflow.
-    """
+    """Check a block, and say what the client needs to know of it."""
     check(X)
     if weight is None:
         n_candidates, exponent, total = len(X), 0, float(len(X))
@@ -324,13 +201,13 @@ def summarise_block(X, weight, *, check):
         total = float(weight.sum())
     with single_threaded_blas():
         mean, reach = mean_and_reach(X, weight)
-    check_reach(reach, X)
+    check_reach(reach, X.shape, X.dtype)
     return _Summary(len(X), n_candidates, mean, float(reach), total, exponent)
 
 
 def _sample_block(X, weight, *, mean, seed, n_rows, draw):
-    rows = leave_rows(X, weight, mean, seed).sample(n_rows, draw)
-    return np.ascontiguousarray(rows.X), rows.weight
+    rows = rows_in_place(X, weight, mean, seed).sample(n_rows, draw)
+    return np.ascontiguousarray(rows.centred()), rows.weight
 
 
 # --- Blocks ---

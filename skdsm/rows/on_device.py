@@ -4,163 +4,83 @@ Their values cannot be hashed there, so the order is a permutation of their indi
 drawn on the host, applied on the device. What leaves it are samples of bounded size.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from skdsm.model.array_ops import Device, block_rows
 from skdsm.rows.base import (
-    REPRESENTATIVE_ROWS,
     check_reach,
     copyable_rows,
     repetitions,
     scale_weights,
 )
-from skdsm.rows.in_memory import TrainingRows
+from skdsm.rows.device_risk import DeviceRisk
+from skdsm.rows.in_memory import InMemoryRows
+from skdsm.training.protocols import Rows
 
 __all__ = ["DeviceRows", "place_rows"]
 
 
-class DeviceRows(NamedTuple):
-    """Training rows on a device, centred, in random order.
+@dataclass(frozen=True, eq=False)
+class DeviceRows(Rows):
+    """Rows of weighted mean zero (n, d) and their weights, on a device.
 
-    Attributes
-    ----------
-    X : array of shape (n_samples, d)
-        Rows of weighted mean zero.
-    weight : array of shape (n_samples,) or None
-        Positive weights, on the device as well; None is one each.
-    mean : ndarray of shape (d,), float64
-        What was subtracted.
-    device : Device
-        Where the rows are.
-    samples : dict
-        Samples by their size: all that the host has seen of the rows.
+    `samples` has, by size, what the host has seen of the rows.
     """
 
-    X: Any
+    _X: Any
     weight: Any
     mean: np.ndarray
     device: Device
-    samples: dict
+    samples: dict = field(default_factory=dict)
+
+    @property
+    def dtype(self):
+        return self.device.numpy_dtype(self._X.dtype)
+
+    def astype(self, dtype):
+        xp = self.device.xp
+        dtype = getattr(xp, np.dtype(dtype).name)
+        return replace(self, _X=xp.astype(self._X, dtype, copy=False), samples={})
 
     def head(self, n_rows):
-        """Take a random sample: rows are in random order.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many.
-
-        Returns
-        -------
-        DeviceRows
-            The first of them, where they are.
-        """
-        return self._part(slice(0, min(n_rows, self.X.shape[0])))
+        return self._part(slice(0, min(n_rows, self.n_rows)))
 
     def tail(self, n_rows):
-        """Take a random sample that is in no `head`, as far as there are rows.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many.
-
-        Returns
-        -------
-        DeviceRows
-            The last of them, where they are.
-        """
-        n = self.X.shape[0]
-        return self._part(slice(max(0, n - n_rows), n))
+        return self._part(slice(max(0, self.n_rows - n_rows), self.n_rows))
 
     def _part(self, rows):
         weight = None if self.weight is None else self.weight[rows]
-        return self._replace(X=self.X[rows, :], weight=weight, samples={})
-
-    def rounded(self, dtype):
-        """Choose the type of the arithmetic on these rows.
-
-        Parameters
-        ----------
-        dtype : dtype
-            Either float32 or float64, of NumPy.
-
-        Returns
-        -------
-        DeviceRows
-            The rows in that type.
-        """
-        xp = self.device.xp
-        dtype = getattr(xp, np.dtype(dtype).name)
-        return self._replace(X=xp.astype(self.X, dtype, copy=False), samples={})
+        return replace(self, _X=self._X[rows, :], weight=weight, samples={})
 
     def sample(self, n_rows):
-        """Copy a random sample of single rows to the host.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many and they fit in the bound on a copy.
-
-        Returns
-        -------
-        TrainingRows
-            The sample.
-        """
-        fitting = copyable_rows(_stand_in(self.X, self.device))
-        n_rows = min(n_rows, self.X.shape[0], fitting)
+        fitting = copyable_rows(self.n_features, self.dtype)
+        n_rows = min(n_rows, self.n_rows, fitting)
         if n_rows not in self.samples:
-            X, weight, *_ = self.head(n_rows)
+            head, to_numpy = self.head(n_rows), self.device.to_numpy
+            weight = head.weight
             if weight is not None:
-                weight = self.device.to_numpy(weight).astype(np.float64, copy=False)
-            X = self.device.to_numpy(X)
-            self.samples[n_rows] = TrainingRows(X, weight, self.mean)
+                weight = to_numpy(weight).astype(np.float64, copy=False)
+            self.samples[n_rows] = InMemoryRows(
+                to_numpy(head.centred()), weight, self.mean
+            )
         return self.samples[n_rows]
 
-    def representative(self):
-        """Take the rows whose scores set the threshold.
+    def centred(self, rows=slice(None)):
+        """Rows on the device, less their mean."""
+        return self._X[rows, :]
 
-        Returns
-        -------
-        TrainingRows
-            A random sample.
-        """
-        return self.sample(REPRESENTATIVE_ROWS)
-
-
-def _stand_in(X, device):
-    """Array of NumPy with the shape and the type of one on a device; without memory."""
-    return np.broadcast_to(device.numpy_dtype(X.dtype).type(0), X.shape)
+    def risk(self, settings, seed, map=map):
+        return DeviceRisk(self, settings, seed)
 
 
 def place_rows(X, sample_weight, seed, *, device):
-    """Shuffle and centre rows, in a copy on their device.
+    """Shuffle and centre rows (n, d), in a copy on their device.
 
     Equal rows are not merged, and their order matters: the values stay unseen. Where
     one row carries much of the weight, or all are few, rows are repeated as in memory.
-
-    Parameters
-    ----------
-    X : array of shape (n_samples, d), float32 or float64
-        Rows; finite.
-    sample_weight : array of shape (n_samples,) or None
-        Non-negative weights on the same device.
-    seed : int
-        Which random order.
-    device : Device
-        Where the rows are.
-
-    Returns
-    -------
-    DeviceRows
-        The rows to train on.
-
-    Raises
-    ------
-    NonFiniteError
-        If squared distances between the rows overflow.
     """
     if sample_weight is None:
         weight = np.ones(X.shape[0])
@@ -172,7 +92,7 @@ def place_rows(X, sample_weight, seed, *, device):
     X = device.xp.take(X, device.put_index(order), axis=0)
     weight = weight[order] / weight.max()
     mean, reach = _mean_and_reach(X, weight, device)
-    check_reach(reach, _stand_in(X, device))
+    check_reach(reach, X.shape, device.numpy_dtype(X.dtype))
     copies = repetitions(weight)
     if copies.max() > 1:
         index = np.repeat(np.arange(len(copies)), copies)
@@ -182,7 +102,7 @@ def place_rows(X, sample_weight, seed, *, device):
     blocks = block_rows(*X.shape)
     X = device.xp.concat([device.subtract(X[rows, :], origin) for rows in blocks])
     placed = None if np.ptp(weight) <= 1e-12 * weight[0] else device.put(weight)
-    return DeviceRows(X, placed, mean, device, {})
+    return DeviceRows(X, placed, mean, device)
 
 
 def _mean_and_reach(X, weight, device):

@@ -14,12 +14,7 @@ FEWEST_BANK_ROWS = 4096
 class NoiseLevels(NamedTuple):
     """Range of noise levels; each corrupted row has one, log-uniform in the range.
 
-    Attributes
-    ----------
-    low : float
-        Smallest level, in units of the data.
-    high : float
-        Largest level; equal to `low` for a single one.
+    Both ends in units of the data; they are equal for a single level.
     """
 
     low: float
@@ -27,31 +22,14 @@ class NoiseLevels(NamedTuple):
 
     @property
     def mean_square(self):
-        """Expected squared level.
-
-        Returns
-        -------
-        float
-            ``E s^2``, in squared units of the data.
-        """
+        """Expected squared level, ``E s^2``."""
         if self.low == self.high:
             return self.low**2
         width = self.high - self.low  # without cancellation for a narrow range
         return width * (self.high + self.low) / (2 * np.log1p(width / self.low))
 
     def at(self, quantile):
-        """Level at a quantile of the log-uniform distribution.
-
-        Parameters
-        ----------
-        quantile : float or ndarray
-            In [0, 1].
-
-        Returns
-        -------
-        float or ndarray
-            Levels, in units of the data.
-        """
+        """Level at a quantile in [0, 1] of the log-uniform distribution."""
         return self.low * (self.high / self.low) ** quantile
 
 
@@ -65,14 +43,8 @@ class Corruption(NamedTuple):
     places on, under random signs: each row's noise is still N(0, s^2 I), and any two
     rows' noise is uncorrelated.
 
-    Attributes
-    ----------
-    noise : ndarray of shape (n_copies, n_bank, d)
-        Noise, each row times its level.
-    variance : ndarray of shape (n_copies, n_bank)
-        Squared level of each row of noise.
-    seed : tuple of int
-        Names the draw.
+    `noise` (n_copies, n_bank, d) has been multiplied by the levels, whose squares are
+    `variance` (n_copies, n_bank); `seed` names the draw.
     """
 
     noise: np.ndarray
@@ -81,31 +53,13 @@ class Corruption(NamedTuple):
 
     @property
     def n_copies(self):
-        """Number of corrupted copies of each row.
-
-        Returns
-        -------
-        int
-            The number.
-        """
+        """Number of corrupted copies of each row."""
         return len(self.noise)
 
     def place(self, n_rows, blocks):
-        """Say where in the bank each block of rows finds its noise.
+        """Say where in the bank each block's noise starts, and whether to subtract it.
 
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows in all.
-        blocks : list of slice
-            Blocks that the rows are corrupted in.
-
-        Returns
-        -------
-        starts : ndarray of shape (n_blocks, n_copies), int
-            First row of the noise of each block and copy.
-        signs : ndarray of shape (n_blocks, n_copies), bool
-            Whether to subtract it.
+        Both of shape (n_blocks, n_copies).
         """
         n_bank = self.noise.shape[1]
         shape = len(blocks), self.n_copies
@@ -118,56 +72,18 @@ class Corruption(NamedTuple):
         return starts, rng.random(shape) < 0.5
 
     def apply(self, X, copy, start, negative, out=None):
-        """Corrupt a block of rows.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, d)
-            Clean rows.
-        copy : int
-            Which copy.
-        start : int
-            First row of its noise in the bank.
-        negative : bool
-            Whether to subtract the noise.
-        out : ndarray of shape (n_samples, d), optional
-            Where to put the corrupted rows.
-
-        Returns
-        -------
-        X_noisy : ndarray of shape (n_samples, d)
-            Corrupted rows, in the type of X.
-        variance : ndarray of shape (n_samples,)
-            Squared noise level of each.
-        """
+        """Corrupt a block of rows (n, d); return it, and the variance (n,) of each."""
         rows = slice(start, start + len(X))
         operation = np.subtract if negative else np.add
         return operation(X, self.noise[copy, rows], out=out), self.variance[copy, rows]
 
 
 def draw_corruption(shape, levels, n_copies, seed, dtype, bank_elements=None):
-    """Draw the noise for some rows.
+    """Draw the noise for n rows of d features.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Number of rows and of features, (n, d).
-    levels : NoiseLevels
-        Noise levels. They are stratified over the copies: each of the `n_copies` equal
-        parts of the (logarithmic) range is used in one of them.
-    n_copies : int
-        Number of corrupted copies of each row.
-    seed : tuple of int
-        Names the draw: the same seed gives the same noise.
-    dtype : dtype
-        Either float32 or float64.
-    bank_elements : int, optional
-        Normal numbers to draw, at most; where that leaves room for the smallest bank.
-
-    Returns
-    -------
-    Corruption
-        The draw.
+    Levels are stratified over the copies: each of the `n_copies` equal parts of the
+    (logarithmic) range is used in one of them. At most `bank_elements` normal numbers
+    are drawn, as far as that leaves room for the smallest bank.
     """
     n, d = shape
     n_elements = _BANK_ELEMENTS if bank_elements is None else bank_elements

@@ -6,29 +6,18 @@ from skdsm._blocks import row_blocks
 from skdsm.model.parameters import Parameters
 from skdsm.training.corruption import FEWEST_BANK_ROWS, draw_corruption
 from skdsm.training.loss_kernel import LossKernel, product_rows
+from skdsm.training.protocols import Risk
 
 __all__ = ["EmpiricalRisk", "chunk_rows"]
 
 _CHUNK_BYTES = 2**19  # of the widest scratch array of a chunk: it stays in cache
-_LANES = 8  # partial sums, at most; threads must not change the order of summation
+_PARTIAL_SUMS = 8  # at most; threads must not change the order of summation
 
 
 def chunk_rows(n_components, n_features, dtype):
     """Choose how many rows are evaluated at a time.
 
-    Parameters
-    ----------
-    n_components : int
-        Hidden units, m.
-    n_features : int
-        Features, d.
-    dtype : dtype
-        Type of the arithmetic.
-
-    Returns
-    -------
-    int
-        Rows of a chunk. The number depends on nothing else, or the last bits would.
+    The number depends on nothing else, or the last bits would.
     """
     row = max(n_components, n_features) * np.dtype(dtype).itemsize
     n_rows = min(max(1, _CHUNK_BYTES // row), FEWEST_BANK_ROWS)  # fits in the bank
@@ -36,26 +25,11 @@ def chunk_rows(n_components, n_features, dtype):
     return n_rows // step * step
 
 
-class EmpiricalRisk:
-    """Mean denoising loss over corrupted rows, plus the penalty on W.
+class EmpiricalRisk(Risk):
+    """The risk of rows that this process can read, chunk by chunk on threads.
 
-    Parameters
-    ----------
-    rows : TrainingRows
-        Clean rows.
-    settings : Settings
-        Noise levels, number of corruptions, objective, penalty.
-    seed : tuple of int
-        Names the draw of noise.
-    map : callable, optional
-        Ordered map over independent pieces of work.
-    bank_elements : int, optional
-        Size of the bank of noise, see `draw_corruption`.
-
-    Attributes
-    ----------
-    total : float
-        Weight of all corrupted rows.
+    `bank_elements` bounds the noise, see `draw_corruption`; `total` is the weight of
+    all corrupted rows.
     """
 
     def __init__(self, rows, settings, seed, map=map, bank_elements=None):
@@ -63,8 +37,7 @@ class EmpiricalRisk:
         self._map = map
         self._implicit = settings.objective == "ism"
         self._alpha = settings.alpha
-        d = rows.X.shape[1]
-        m = settings.n_components
+        m, d = settings.n_components, rows.n_features
         n_chunk = chunk_rows(m, d, rows.dtype)
         blocks = rows.blocks(n_chunk)
         n_rows = sum(block.stop - block.start for block in blocks)
@@ -82,9 +55,9 @@ class EmpiricalRisk:
             for i, block in enumerate(blocks)
             for copy in range(settings.n_corruptions)
         ]
-        n_lanes = min(_LANES, max(1, len(chunks) // 4))  # each costs something
-        per_lane = -(-len(chunks) // n_lanes)
-        self._lanes = [chunks[part] for part in row_blocks(len(chunks), per_lane)]
+        n_groups = min(_PARTIAL_SUMS, max(1, len(chunks) // 4))  # each costs something
+        size = -(-len(chunks) // n_groups)
+        self._groups = [chunks[part] for part in row_blocks(len(chunks), size)]
         if rows.weight is None:
             self.total = n_rows * settings.n_corruptions
         else:
@@ -92,28 +65,14 @@ class EmpiricalRisk:
                 rows.weight[block].sum() for block in blocks
             )
         self._kernel_shape = min(n_chunk, n_rows), m, d, rows.dtype
-        self._kernels = []  # idle ones; at most as many as threads are made
+        self._kernels = []  # not in use; at most as many as threads are made
         self._constant = self._trace_constant() if self._implicit else 0.0
 
     def __call__(self, parameters):
-        """Evaluate the risk and its gradient.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g in double precision; the arithmetic is that of the rows.
-
-        Returns
-        -------
-        value : float
-            Mean of ``|r(x~) - x|^2 / 2`` (or its implicit form), plus the penalty.
-        gradient : Parameters
-            Its derivatives, in double precision.
-        """
-        sums = self._map(lambda lane: self._sum(parameters, lane), self._lanes)
-        (value, gradient), *rest = sums
-        for more, part in rest:
-            value += more
+        sums = self._map(lambda group: self._sum(parameters, group), self._groups)
+        (value, gradient), *others = sums
+        for other, part in others:
+            value += other
             for block, addend in zip(gradient, part, strict=True):
                 block += addend
         gradient = Parameters(*(block / self.total for block in gradient))
@@ -122,8 +81,8 @@ class EmpiricalRisk:
         value = value / self.total + self._constant
         return value + 0.5 * self._alpha * np.vdot(W, W), gradient
 
-    def _sum(self, parameters, lane):
-        """Loss and gradient, summed over the chunks of a lane."""
+    def _sum(self, parameters, group):
+        """Loss and gradient, summed over a group of chunks."""
         try:  # in one step: between a look and a pop another thread may come
             kernel = self._kernels.pop()
         except IndexError:
@@ -131,7 +90,7 @@ class EmpiricalRisk:
         kernel.begin(parameters)
         noisy = kernel.noisy
         weight = trace_weight = None
-        for chunk in lane:
+        for chunk in group:
             X, X_noisy, variance = self._corrupted(chunk, noisy)
             if self._rows.weight is not None:
                 weight = self._rows.weight[chunk[0]]
@@ -151,36 +110,22 @@ class EmpiricalRisk:
     def _trace_constant(self):
         """What the implicit form lacks: ``-d E s^2 / 2``, over this draw."""
         total = 0.0
-        for lane in self._lanes:
-            for block, copy, start, _ in lane:
+        for group in self._groups:
+            for block, copy, start, _ in group:
                 rows = slice(start, start + block.stop - block.start)
                 variance = self._corruption.variance[copy, rows].astype(np.float64)
                 w = self._rows.weight
                 total += variance.sum() if w is None else variance @ w[block]
-        return -0.5 * self._rows.X.shape[1] * total / self.total
+        return -0.5 * self._rows.n_features * total / self.total
 
     def sample(self, n_rows):
-        """First corrupted rows, in double precision.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, at least, if there are that many.
-
-        Returns
-        -------
-        X_noisy : ndarray of shape (n_sampled, d)
-            Corrupted rows.
-        weight : ndarray of shape (n_sampled,)
-            Their weights.
-        """
-        X_noisy, weight, left = [], [], n_rows
-        for chunk in (chunk for lane in self._lanes for chunk in lane):
-            if left <= 0:
+        X_noisy, weight, n_missing = [], [], n_rows
+        for chunk in (chunk for group in self._groups for chunk in group):
+            if n_missing <= 0:
                 break
             noisy = self._corrupted(chunk)[1]
             w = self._rows.weight
             X_noisy.append(noisy)
             weight.append(np.ones(len(noisy)) if w is None else w[chunk[0]])
-            left -= len(noisy)
+            n_missing -= len(noisy)
         return np.concatenate(X_noisy, dtype=np.float64), np.concatenate(weight)

@@ -1,4 +1,4 @@
-"""How deep the wells are: the energy, matched to a density that is known.
+"""Matching energy levels: the gains, fitted to a density in closed form.
 
 Score matching compares gradients, and these hardly depend on the proportions of parts
 of the data that lie apart: in a mixture of two clusters the score says where they are,
@@ -34,88 +34,68 @@ __all__ = ["match_energy"]
 
 _CENTRES = 2048  # distinct rows, at most, that the Parzen density is made of
 _COPIES = 4  # corrupted copies of each, at least
-_ROWS_A_UNIT = 8  # corrupted rows, at least
+_ROWS_PER_UNIT = 8  # corrupted rows, at least
 _ROBUST = 3.0  # median absolute deviations at which Huber's loss becomes linear
-_FEW_NATS = 3.0  # of log-density that it is quadratic for in any case
+_QUADRATIC_NATS = 3.0  # of log-density, up to which it is quadratic in any case
 _STEPS = 5  # of reweighted least squares
-_RIDGE = 1e-5  # of the mean curvature: units alike must not fight with huge gains
+_RIDGE = 1e-5  # of the mean curvature: or equal units get huge gains that cancel
 
 
 def match_energy(parameters, rows, levels, strength, seed):
     """Move the gains to where the energy agrees with the held-out Parzen density.
 
-    Parameters
-    ----------
-    parameters : Parameters
-        W, b, c and g in the frame of the rows.
-    rows : TrainingRows
-        Clean rows.
-    levels : NoiseLevels
-        Noise levels.
-    strength : float
-        Weight lambda of the energies beside the denoising loss.
-    seed : tuple of int
-        Names the draw of noise.
-
-    Returns
-    -------
-    Parameters
-        The same W, b and c, and other gains. Where no row has another one to be
-        compared with, the same parameters.
-
-    Raises
-    ------
-    NonFiniteError
-        If the regression overflows.
+    `parameters` are in the frame of the centred rows; `strength` is lambda. Parameters
+    stay the same where no row has another one to be compared with.
     """
-    W, b, c, g = parameters
+    W, _, c, g = parameters
     X, weight = merged_rows(rows.sample(_CENTRES), _CENTRES)
-    n_copies = max(_COPIES, -(-_ROWS_A_UNIT * len(W) // len(X)))
+    n_copies = max(_COPIES, -(-_ROWS_PER_UNIT * len(W) // len(X)))
     noise = draw_corruption(X.shape, levels, n_copies, seed, np.float64).noise
     X_noisy = np.concatenate(X + noise)
-    own = np.tile(np.arange(len(X)), n_copies)
-    log_density = held_out_log_density(X_noisy, X, weight, own, levels.low)
-    known = np.isfinite(log_density)
-    if not known.any():
+    source = np.tile(np.arange(len(X)), n_copies)  # row i of each x~
+    log_density = held_out_log_density(X_noisy, X, weight, source, levels.low)
+    finite = np.isfinite(log_density)
+    if not finite.any():
         return parameters
-    X_noisy, own, log_density = X_noisy[known], own[known], log_density[known]
-    share = weight[own] / weight[own].sum()
+    X_noisy, source, log_density = X_noisy[finite], source[finite], log_density[finite]
+    share = weight[source] / weight[source].sum()
 
-    U = X_noisy @ W.T + b
-    code, wells = logistic(U), softplus(U)
+    U = parameters.preactivation(X_noisy)
+    code, softplus_U = logistic(U), softplus(U)
     with np.errstate(over="ignore", invalid="ignore"):
         curvature = (code.T @ (share[:, None] * code)) * (W @ W.T)
-        # what the change of gains is to add to the sum over units
+        # D(x~), which the change of gains is to move to a constant: not by way of
+        # `EnergyModel.energy`, because softplus(u_j) are the regressors as well
         offset = X_noisy - c
         difference = (
             0.5 * np.einsum("ij,ij->i", offset, offset)
-            - wells @ g
+            - softplus_U @ g
             + levels.low**2 * log_density
         )
         scale = strength / levels.mean_square
-        change, left, level = np.zeros_like(g), difference, np.median(difference)
+        change, residual, level = np.zeros_like(g), difference, np.median(difference)
         for _ in range(_STEPS):
-            trusted = share * _huber_weight(left - level, _FEW_NATS * levels.low**2)
-            centred = wells - trusted @ wells / trusted.sum()
-            matrix = curvature + scale * (centred.T @ (trusted[:, None] * centred))
-            right = scale * (centred.T @ (trusted * difference))
-            change = _solve(matrix, right)
-            left = difference - wells @ change
-            level = trusted @ left / trusted.sum()
+            least_limit = _QUADRATIC_NATS * levels.low**2
+            w = share * _huber_weight(residual - level, least_limit)
+            centred = softplus_U - w @ softplus_U / w.sum()
+            matrix = curvature + scale * (centred.T @ (w[:, None] * centred))
+            change = _solve(matrix, scale * (centred.T @ (w * difference)))
+            residual = difference - softplus_U @ change
+            level = w @ residual / w.sum()
     return parameters._replace(gains=g + change)
 
 
-def _huber_weight(difference, least):
+def _huber_weight(residual, least_limit):
     """Weights with which least squares minimise Huber's loss, up to its scale."""
-    distance = np.abs(difference)
-    limit = max(_ROBUST * np.median(distance), least)
+    distance = np.abs(residual)
+    limit = max(_ROBUST * np.median(distance), least_limit)
     return limit / np.maximum(distance, limit)
 
 
-def _solve(matrix, right):
+def _solve(matrix, rhs):
     size = np.trace(matrix) / len(matrix)
-    if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
+    if not (np.isfinite(matrix).all() and np.isfinite(rhs).all()):
         raise NonFiniteError("Energy matching")
-    if size == 0:  # units that are never on, whose gains mean nothing
-        return np.zeros_like(right)
-    return solve(matrix + _RIDGE * size * np.eye(len(matrix)), right, assume_a="pos")
+    if size == 0:  # no unit is ever on: the gains mean nothing
+        return np.zeros_like(rhs)
+    return solve(matrix + _RIDGE * size * np.eye(len(matrix)), rhs, assume_a="pos")

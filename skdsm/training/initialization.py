@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from skdsm.exceptions import NonFiniteError
-from skdsm.model.activations import logistic
 from skdsm.model.parameters import Parameters
 
 __all__ = ["LinearDenoiser", "data_dependent_start", "linear_denoiser"]
@@ -16,15 +15,10 @@ _SPREAD = 1.5  # standard deviation of the logarithm of the units' sizes
 class LinearDenoiser(NamedTuple):
     """The best linear denoiser ``U diag(shrinkage) U'`` of centred rows.
 
-    Attributes
-    ----------
-    directions : ndarray of shape (d, d)
-        Eigenvectors of the covariance as columns, leading ones first.
-    shrinkage : ndarray of shape (d,)
-        ``lambda / (lambda + sigma^2)`` for each eigenvalue.
-    loss : float
-        Its denoising loss, ``sum(shrinkage) * sigma^2 / 2``: what a Gaussian model
-        reaches, and the yardstick of the non-linear one's.
+    `directions` (d, d) are the eigenvectors of the covariance as columns, leading ones
+    first; `shrinkage` (d,) is ``lambda / (lambda + sigma^2)`` for each eigenvalue;
+    `loss` is its denoising loss, ``sum(shrinkage) * sigma^2 / 2``: what a Gaussian
+    model reaches, and the scale of the non-linear model's.
     """
 
     directions: np.ndarray
@@ -33,27 +27,7 @@ class LinearDenoiser(NamedTuple):
 
 
 def linear_denoiser(X, sample_weight, mean_square_level):
-    """Fit the best linear denoiser to centred rows.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-        Rows of weighted mean zero.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights; None is one each.
-    mean_square_level : float
-        Mean squared noise level sigma^2.
-
-    Returns
-    -------
-    LinearDenoiser
-        Directions, shrinkage and loss.
-
-    Raises
-    ------
-    NonFiniteError
-        If the covariance overflows.
-    """
+    """Fit the best linear denoiser to rows (n, d) of weighted mean zero."""
     with np.errstate(over="ignore", invalid="ignore"):
         if sample_weight is None:
             covariance = (X.T @ X).astype(np.float64) / len(X)
@@ -76,25 +50,8 @@ def data_dependent_start(X, sample_weight, linear, n_components, rng):
     ``W = 2 Q diag(shrinkage)^(1/2) U'`` and orthonormal columns in the random Q,
     ``W' W / 4`` is the linear denoiser. The rows of Q differ much in size: many units
     of one small size are all but linear, and stay so. Each unit is steepest at a random
-    training row; the visible intercept makes the mean residual zero.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-        Centred rows.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights; None is one each.
-    linear : LinearDenoiser
-        The best linear denoiser of these rows.
-    n_components : int
-        Number of hidden units, m; below d they span the leading directions.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    Parameters
-        W, b, c, and unit gains; in double precision.
+    training row; the visible intercept makes the mean residual zero. Below d, units
+    span the leading directions. Gains are one.
     """
     m, d = n_components, X.shape[1]
     rank = min(m, d)
@@ -111,6 +68,7 @@ def data_dependent_start(X, sample_weight, linear, n_components, rng):
     b = -np.einsum("ij,ij->i", W, X[hinges].astype(np.float64))
     sample = slice(0, 4096)  # rows are in random order
     share = sample_weight[sample] / sample_weight[sample].sum()
-    mean_code = share @ logistic(X[sample] @ W.T + b)
+    code = Parameters(W, b, np.zeros(d), np.ones(m)).hidden(X[sample])
+    mean_code = share @ code
     c = share @ X[sample] - mean_code @ W
     return Parameters(W, b, c, np.ones(m))

@@ -14,38 +14,15 @@ _MEMORY = 20  # pairs of vectors that L-BFGS keeps
 def minimise_run(
     risk, start, variables, max_iter, *, scale=1.0, learn_gains=False, end_iteration
 ):
-    """Run L-BFGS on one frozen objective, in the given variables.
+    """Run L-BFGS on one frozen objective, in the variables of a `ChangeOfVariables`.
 
-    Parameters
-    ----------
-    risk : callable
-        ``risk(parameters)`` returns (value, gradient).
-    start : Parameters
-        Where to start.
-    variables : ChangeOfVariables
-        What L-BFGS works in.
-    max_iter : int
-        Iterations at most.
-    scale : float, optional
-        Typical size of the risk, which is divided by it: L-BFGS's tolerances on the
-        gradient and on the step's decrease are absolute.
-    learn_gains : bool, optional
-        Whether the gains are free.
-    end_iteration : callable
-        ``end_iteration(parameters, loss)`` returns whether to stop.
+    ``risk(parameters)`` returns (value, gradient), and
+    ``end_iteration(parameters, loss)`` whether to stop. The risk is divided by `scale`,
+    its typical size, because L-BFGS's tolerances on the gradient and on the step's
+    decrease are absolute.
 
-    Returns
-    -------
-    parameters : Parameters
-        Where it ended.
-    status : int
-        SciPy's: 0 converged, 1 out of iterations, 2 abnormal end of the line search, 99
-        stopped by `end_iteration`.
-
-    Raises
-    ------
-    NonFiniteError
-        If a value, a gradient or a parameter is not finite.
+    Returns the parameters, and SciPy's status: 0 converged, 1 out of iterations, 2
+    abnormal end of the line search, 99 stopped by `end_iteration`.
     """
     m, d = start.components.shape
     packed = variables.to_optimiser(start).pack()

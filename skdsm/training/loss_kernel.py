@@ -24,22 +24,7 @@ _TILE_ROWS = 64
 
 
 def product_rows(n_rows, n_components, n_features):
-    """Choose how many rows of a chunk enter one matrix product.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of a chunk.
-    n_components : int
-        Hidden units, m.
-    n_features : int
-        Features, d.
-
-    Returns
-    -------
-    int
-        Rows of a product, at most `n_rows`.
-    """
+    """Choose how many of the rows of a chunk enter one matrix product."""
     fitting = _UNPACKED_PRODUCTS // (n_components * n_features) // 16 * 16
     return n_rows if fitting < _FEWEST_PRODUCT_ROWS else min(n_rows, fitting)
 
@@ -63,20 +48,9 @@ def _add_tile(rows, tile):
 class KernelSums(NamedTuple):
     """What the loop over rows leaves behind, with ``t = tanh(u / 2)``.
 
-    Attributes
-    ----------
-    value : float
-        Sum of ``w |r - y|^2 / 2``.
-    tanh_residual : ndarray of shape (m, d)
-        Sum of ``w t (r - y)'``.
-    slope_x : ndarray of shape (m, d)
-        Sum of ``s x~'``; s is the derivative by the pre-activation, but for ``g / 4``.
-    slope : ndarray of shape (m,)
-        Sum of s.
-    residual : ndarray of shape (d,)
-        Sum of ``w (r - y)``.
-    curvature : ndarray of shape (m,)
-        Sum of ``w tau (1 - t^2)``.
+    Sums over rows of weight w: ``w |r - y|^2 / 2``; ``w t (r - y)'`` (m, d);
+    ``s x~'`` (m, d), where s is the derivative by the pre-activation without its factor
+    ``g / 4``; s (m,); ``w (r - y)`` (d,); ``w tau (1 - t^2)`` (m,).
     """
 
     value: float
@@ -87,21 +61,10 @@ class KernelSums(NamedTuple):
     curvature: np.ndarray
 
     def loss_and_gradient(self, parameters, square_norm):
-        """Put the factors back that the loop has left out.
+        """Put back the factors that the loop has left out.
 
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g, in double precision.
-        square_norm : ndarray of shape (m,)
-            ``|W_j|^2``.
-
-        Returns
-        -------
-        value : float
-            The weighted sum of the losses.
-        gradient : Parameters
-            Its derivatives with respect to W, b, c and g, in double precision.
+        With ``square_norm = |W_j|^2`` (m,), return the weighted sum of the losses, and
+        its gradient in double precision.
         """
         W, _, _, g = parameters
         curvature = 0.25 * self.curvature  # sum of w tau h_j (1 - h_j)
@@ -118,25 +81,10 @@ class KernelSums(NamedTuple):
 class LossKernel:
     """Sums ``w (|r(x~) - y|^2 / 2 + tau sum_j g_j |W_j|^2 h_j (1 - h_j))`` over rows.
 
-    Scratch memory is allocated once; `begin` sets the parameters, `add` takes chunks of
-    rows, `end` returns the sum and its gradient. Arithmetic is in `dtype`, sums over
-    chunks are in double precision.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of a chunk, at most.
-    n_components : int
-        Hidden units, m.
-    n_features : int
-        Features, d.
-    dtype : dtype
-        Either float32 or float64.
-
-    Attributes
-    ----------
-    noisy : ndarray of shape (n_rows, d)
-        Scratch for corrupted rows, for the caller.
+    Scratch memory for chunks of at most `n_rows` rows is allocated once; `begin` sets
+    the parameters, `add` takes chunks of rows, `end` returns the sum and its gradient.
+    Arithmetic is in `dtype`, sums over chunks are in double precision. `noisy` (n_rows,
+    d) is scratch for corrupted rows, for the caller.
     """
 
     def __init__(self, n_rows, n_components, n_features, dtype):
@@ -156,13 +104,7 @@ class LossKernel:
         self._trace = None
 
     def begin(self, parameters):
-        """Set the parameters, and the sums to zero.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g.
-        """
+        """Set the parameters, and the sums to zero."""
         parameters = Parameters(*(p.astype(np.float64, copy=False) for p in parameters))
         W, b, c, g = self._parameters = parameters
         dtype = self._dtype
@@ -181,18 +123,10 @@ class LossKernel:
         self._curvature = np.zeros_like(b)
 
     def add(self, X_noisy, target, trace_weight=None, sample_weight=None):
-        """Add the rows of a chunk.
+        """Add a chunk of rows x~ (n, d) with target y.
 
-        Parameters
-        ----------
-        X_noisy : ndarray of shape (n_samples, d)
-            Corrupted rows x~.
-        target : ndarray of shape (n_samples, d)
-            What their reconstruction is compared with, y.
-        trace_weight : ndarray of shape (n_samples,), optional
-            Weight tau of the trace; None leaves it out.
-        sample_weight : ndarray of shape (n_samples,), optional
-            Weight w of each row; None is one each.
+        The weights tau of the trace (n,), and w of rows (n,), are optional: without
+        them there is no trace, and rows count one each.
         """
         n = len(X_noisy)
         T, P, R = self._tanh[:n], self._back[:n], self._residual[:n]
@@ -255,15 +189,7 @@ class LossKernel:
         return out
 
     def end(self):
-        """Finish the sums.
-
-        Returns
-        -------
-        value : float
-            The weighted sum of the losses.
-        gradient : Parameters
-            Its derivatives with respect to W, b, c and g, in double precision.
-        """
+        """Return the weighted sum of the losses, and its gradient."""
         return KernelSums(
             self._value,
             self._sum_tanh_residual,

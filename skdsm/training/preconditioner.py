@@ -23,7 +23,6 @@ from typing import NamedTuple
 import numpy as np
 
 from skdsm.exceptions import NonFiniteError
-from skdsm.model.activations import logistic
 from skdsm.model.parameters import Parameters
 
 __all__ = ["ChangeOfVariables", "curvature_scaling"]
@@ -35,20 +34,9 @@ _NEGLIGIBLE = 1e-6  # curvature, relative to the largest eigenvalue
 class ChangeOfVariables(NamedTuple):
     """Linear map between the model's parameters and the optimiser's.
 
-    Attributes
-    ----------
-    left : ndarray of shape (m, m)
-        ``A^(-1/2) Q``.
-    inverse_left : ndarray of shape (m, m)
-        Its inverse, ``Q' A^(1/2)``.
-    right : ndarray of shape (d, d)
-        Orthogonal U.
-    scale : ndarray of shape (m, d)
-        Square roots ``sqrt(1 + l c')``.
-    hidden_scale : ndarray of shape (m,)
-        Square root of the curvature in each hidden intercept.
-    gain_scale : ndarray of shape (m,)
-        Square root of the curvature in each gain.
+    `left` (m, m) is ``A^(-1/2) Q``, followed by its inverse; `right` (d, d) is U;
+    `scale` (m, d) is ``sqrt(1 + l c')``; the last two (m,) are the square roots of the
+    curvature in each hidden intercept and in each gain.
     """
 
     left: np.ndarray
@@ -59,83 +47,33 @@ class ChangeOfVariables(NamedTuple):
     gain_scale: np.ndarray
 
     def to_optimiser(self, parameters):
-        """Map parameters to the optimiser's variables.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g.
-
-        Returns
-        -------
-        Parameters
-            V and the scaled intercepts and gains.
-        """
+        """Map parameters to the optimiser's variables."""
         W, b, c, g = parameters
         V = self.scale * (self.inverse_left @ W @ self.right)
         return Parameters(V, self.hidden_scale * b, c, self.gain_scale * g)
 
     def to_model(self, variables):
-        """Map the optimiser's variables to parameters.
-
-        Parameters
-        ----------
-        variables : Parameters
-            V and the scaled intercepts and gains.
-
-        Returns
-        -------
-        Parameters
-            W, b, c and g.
-        """
+        """Map the optimiser's variables to parameters."""
         V, b, c, g = variables
         W = self.left @ (V / self.scale) @ self.right.T
         return Parameters(W, b / self.hidden_scale, c, g / self.gain_scale)
 
     def pull_back(self, gradient):
-        """Map a gradient by the chain rule: the transpose of `to_model`.
-
-        Parameters
-        ----------
-        gradient : Parameters
-            Derivatives with respect to W, b, c and g.
-
-        Returns
-        -------
-        Parameters
-            Derivatives with respect to the optimiser's variables.
-        """
+        """Map a gradient by the chain rule: the transpose of `to_model`."""
         G, b, c, g = gradient
         V = (self.left.T @ G @ self.right) / self.scale
         return Parameters(V, b / self.hidden_scale, c, g / self.gain_scale)
 
 
 def curvature_scaling(parameters, X_noisy, sample_weight):
-    """Estimate the change of variables from a sample of corrupted rows.
+    """Estimate the change of variables from corrupted rows (n, d), centred.
 
-    Parameters
-    ----------
-    parameters : Parameters
-        Current W, b, c and g.
-    X_noisy : ndarray of shape (n_samples, d)
-        Corrupted rows, centred.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights.
-
-    Returns
-    -------
-    ChangeOfVariables
-        In which the curvature, with a ridge on A, is the identity.
-
-    Raises
-    ------
-    NonFiniteError
-        If the curvature overflows.
+    In it the curvature, with a ridge on A, is the identity.
     """
-    W, b, _, g = parameters
+    W, _, _, g = parameters
     share = (sample_weight / sample_weight.sum())[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        H = logistic(X_noisy @ W.T + b)
+        H = parameters.hidden(X_noisy)
         delta = g * H * (1 - H)
         code = g * H
         gram = W @ W.T

@@ -13,22 +13,17 @@ from typing import NamedTuple
 
 __all__ = ["Schedule", "Stage"]
 
-# a sample of few rows is partly learned by heart, and under fresh noise much of a run
-# goes into forgetting: slow directions need a second run on the same draw
+# A model overfits a sample of few rows, and under fresh noise much of a run goes into
+# undoing that: slow directions need a second run on the same draw.
 _RUNS_ON_PART = 2
 
 
 class Stage(NamedTuple):
     """One stage of training.
 
-    Attributes
-    ----------
-    n_rows : int
-        How many of the (randomly ordered) rows it sees.
-    n_copies : int
-        Corrupted copies of each of them.
-    n_runs : int
-        Runs of L-BFGS on the same noise, each with a change of variables of its own.
+    It sees the first `n_rows` of the randomly ordered rows, with `n_copies` corrupted
+    copies of each, in `n_runs` runs of L-BFGS on the same noise. Each run has a change
+    of variables of its own.
     """
 
     n_rows: int
@@ -39,19 +34,12 @@ class Stage(NamedTuple):
 class Schedule(NamedTuple):
     """How the sample of corrupted rows grows from stage to stage.
 
-    A stage that has brought much is followed by one like it under fresh noise; one that
-    has brought little, by a larger one. First the rows grow, by factors of four, then
-    the corrupted copies of each, by factors of two; then training ends. A stage on part
-    of the rows is two runs of L-BFGS on the same noise, one on all rows is one run.
-
-    Attributes
-    ----------
-    n_rows : int
-        All rows.
-    n_copies : int
-        Corrupted copies of each row, at most.
-    smallest : int
-        Corrupted rows of a stage, at least, as far as `n_rows` and `n_copies` allow.
+    A stage that has improved the loss by much is followed by one like it under fresh
+    noise; any other by a larger one. First the rows grow to `n_rows`, by factors of
+    four, then the copies of each to `n_copies`, by factors of two; then training ends.
+    A stage on part of the rows is two runs of L-BFGS on the same noise, one on all rows
+    is one run. No stage has fewer than `smallest` corrupted rows, if there are that
+    many.
     """
 
     n_rows: int
@@ -59,43 +47,18 @@ class Schedule(NamedTuple):
     smallest: int
 
     def first(self):
-        """Begin with a sample.
-
-        Returns
-        -------
-        Stage
-            The first stage of a fit from scratch.
-        """
+        """First stage of a fit from scratch: a sample."""
         n_rows = self.n_rows
         while n_rows // 4 >= self.smallest:
             n_rows //= 4
         return self._stage(n_rows, min(self.n_copies, -(-self.smallest // n_rows)))
 
     def last(self):
-        """Begin at the end.
-
-        Returns
-        -------
-        Stage
-            All rows, and all copies: the only stage of a warm start.
-        """
+        """Only stage of a warm start: all rows, and all copies."""
         return self._stage(self.n_rows, self.n_copies)
 
     def after(self, stage, improved):
-        """Go on from a stage.
-
-        Parameters
-        ----------
-        stage : Stage
-            The stage that has ended.
-        improved : bool
-            Whether it has brought much.
-
-        Returns
-        -------
-        Stage or None
-            The next one; None at the end.
-        """
+        """Stage after one that has improved the loss by much, or not; None ends."""
         if improved:
             return stage
         if stage.n_rows < self.n_rows:

@@ -2,8 +2,8 @@
 
 A line search needs a deterministic objective, so the noise is frozen within a stage; a
 fresh draw in the next stage keeps the model from fitting any one of them. A stage is
-one run of L-BFGS or some; each run starts where the last one ended, with a change of
-variables estimated there.
+one or several runs of L-BFGS; each run starts where the last one ended, with a change
+of variables estimated there.
 """
 
 from typing import NamedTuple
@@ -21,20 +21,13 @@ _ABNORMAL, _REQUESTED = 2, 99
 
 
 class TrainingResult(NamedTuple):
-    """What training came to.
+    """Result and record of training.
 
-    Attributes
-    ----------
-    parameters : Parameters
-        W, b, c and g.
-    loss_curve : ndarray of shape (n_iter,)
-        Loss after each iteration, on the noise of its stage.
-    stage_ends : ndarray of shape (n_stages,)
-        Iterations done at the end of each stage.
-    validation_curve : ndarray of shape (n_stages,)
-        Loss at the end of each stage on one draw of noise that is never trained on.
-    message : str
-        Empty if training stopped by its tolerance or by request, else why it stopped.
+    `parameters` are in the frame of the centred rows. `loss_curve` (n_iter,) is the
+    loss after each iteration, on the noise of its stage; `stage_ends` (n_stages,) are
+    the iterations done at the end of each stage; `validation_curve` (n_stages,) is the
+    loss there on one draw of noise that is never trained on. `message` is empty if
+    training stopped by its tolerance or by request, else it says why it stopped.
     """
 
     parameters: Parameters
@@ -45,7 +38,11 @@ class TrainingResult(NamedTuple):
 
 
 class Monitor:
-    """Follows training, and may stop it. This one only watches."""
+    """Follows training, and may stop it; this one does neither.
+
+    Parameters are in the frame of the centred rows, and as training has them: the last
+    steps of a fit, which `finish_model` takes, are still to come.
+    """
 
     def begin_stage(self, stage, max_iter):
         """Take note that a stage begins.
@@ -66,7 +63,7 @@ class Monitor:
         parameters : Parameters
             Current W, b, c and g.
         loss : float
-            Current loss.
+            Current loss, on the noise of the stage.
 
         Returns
         -------
@@ -102,7 +99,7 @@ def train(
     *,
     validation_risk,
     scale,
-    idle_loss,
+    identity_loss,
     max_iter,
     tol,
     learn_gains=False,
@@ -110,37 +107,13 @@ def train(
 ):
     """Train in stages until the validation loss stops improving.
 
-    Parameters
-    ----------
-    start : Parameters
-        Where to start.
-    stage : Stage
-        The first stage.
-    next_stage : callable
-        ``next_stage(stage, improved)`` returns the stage after this one, or None.
-    draw_risk : callable
-        ``draw_risk(index, stage)`` returns the stage's risk under fresh noise.
-    scaling : callable
-        ``scaling(parameters, risk)`` returns the stage's change of variables.
-    validation_risk : callable
-        ``validation_risk(parameters)`` is the loss on the validation draw.
-    scale : float
-        Typical size of the risk; positive.
-    idle_loss : float
-        Risk of leaving corrupted rows as they are.
-    max_iter : int
-        L-BFGS iterations in all.
-    tol : float
-        A stage has improved the validation loss if by more than this fraction of it.
-    learn_gains : bool, optional
-        Whether the gains are free.
-    monitor : Monitor, optional
-        Follows training.
-
-    Returns
-    -------
-    TrainingResult
-        The parameters, and the record of how they came about.
+    ``draw_risk(index, stage)`` returns the stage's risk under fresh noise, and
+    ``scaling(parameters, risk)`` its change of variables. A stage has improved the
+    ``validation_risk(parameters)`` if by more than the fraction `tol` of what a better
+    model could still move; then ``next_stage(stage, improved)`` follows, if it is not
+    None. `scale` is a typical size of the risk, `identity_loss` the loss of a
+    denoiser that leaves corrupted rows as they are. `max_iter` counts L-BFGS iterations
+    in all.
     """
     monitor = Monitor() if monitor is None else monitor
     parameters = start
@@ -173,11 +146,12 @@ def train(
         validation.append(validation_risk(parameters))
         stopped = monitor.end_stage(parameters, validation[-1]) or status == _REQUESTED
         gain = validation[-2] - validation[-1]
-        stage = next_stage(stage, gain > tol * _reducible(validation[-1], idle_loss))
+        improved = gain > tol * _reducible(validation[-1], identity_loss)
+        stage = next_stage(stage, improved)
     message = ""
     if stage is not None and not stopped:
         message = "the maximum number of iterations was reached"
-    elif status == _ABNORMAL and validation[-1] >= max(validation[0], idle_loss):
+    elif status == _ABNORMAL and validation[-1] >= max(validation[0], identity_loss):
         message = "the line search failed at the start, far from the scale of sigma"
     if not losses:  # the start is a minimum: to find that out is an iteration as well
         losses, stage_ends, validation = [validation[-1]], [1], validation[-2:]
@@ -190,10 +164,10 @@ def train(
     )
 
 
-def _reducible(loss, idle_loss):
+def _reducible(loss, identity_loss):
     """Part of the loss that a better model could still move, by order of magnitude.
 
     At a small noise level nearly all of the noise stays, whatever the model: what
-    counts is the distance from doing nothing. At a large one, nearly all of it goes.
+    counts is the distance from the identity. At a large one, nearly all of it goes.
     """
-    return min(abs(loss), abs(idle_loss - loss))
+    return min(abs(loss), abs(identity_loss - loss))

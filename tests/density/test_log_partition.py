@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from support import exact_reference
+from support.known_targets import gaussian_target
 from support.random_models import random_model
 
-import skdsm.density.log_partition
 from skdsm.density.log_partition import (
     annealed_log_partition,
     exact_log_partition,
@@ -24,6 +24,13 @@ RNG = np.random.default_rng
 
 def changed(model, **blocks):
     return EnergyModel(model.parameters._replace(**blocks), model.sigma)
+
+
+def annealed(model, seed, **options):
+    """The estimate, also for models whose value is exact."""
+    return annealed_log_partition(
+        RNG(seed), model_target(model), *model_moments(model), **options
+    )
 
 
 def test_exact_values_have_no_error():
@@ -94,18 +101,12 @@ def test_a_model_without_weights_is_a_gaussian():
 def test_what_is_not_exact_is_annealed():
     model = random_model(5, gains="mixed")
     assert exact_log_partition(model) is None
-    with pytest.raises(ValueError, match="exact only where"):
-        log_partition(model, RNG(0), method="exact")
-    result = log_partition(model, RNG(0))
+    result = log_partition(model, RNG(0), max_islands=8)
+    assert result == annealed(model, 0, max_islands=8)
     assert result.method == "annealing"
-    assert np.isnan(result.upper_bound)  # no exact draws to anneal backward from
+    assert np.isnan(result.upper_bound)
     assert result.lower_bound < result.value
     assert result.standard_error > 0
-
-
-def test_a_method_that_is_not_known_is_refused():
-    with pytest.raises(ValueError, match="'auto', 'exact' or 'annealing'"):
-        log_partition(random_model(0), RNG(0), method="gibbs")
 
 
 def test_annealing_agrees_with_exact_values_to_its_own_error():
@@ -113,22 +114,22 @@ def test_annealing_agrees_with_exact_values_to_its_own_error():
     z_scores, errors = [], []
     for seed in range(20):
         sigma = [0.5, 1.0][seed % 2]
-        model = random_model(seed, m=8, d=10, sigma=sigma)
-        result = log_partition(model, RNG(seed), method="annealing", max_islands=32)
+        model = random_model(seed, m=6, d=8, sigma=sigma)
+        result = annealed(model, seed, n_islands=32, max_islands=32, island_size=32)
         error = result.value - mixture_log_partition(model)
         errors.append(error)
         z_scores.append(error / result.standard_error)
         assert result.is_reliable
         assert result.effective_sample_size > 0.6 * result.n_islands
-        assert result.lower_bound < result.value - error < result.upper_bound
+        assert result.lower_bound < result.value - error
     assert np.abs(z_scores).max() < 5
-    assert 0.5 < np.std(z_scores) < 2  # neither too proud nor too modest
-    assert np.sqrt(np.mean(np.square(errors))) < 0.05
+    assert 0.5 < np.std(z_scores) < 1.6  # neither too proud nor too modest
+    assert np.sqrt(np.mean(np.square(errors))) < 0.08
 
 
 def test_islands_are_added_until_the_error_is_small():
-    model = random_model(1, m=8, d=10, sigma=0.5)
-    result = log_partition(model, RNG(0), method="annealing")
+    model = random_model(1, m=6, d=4, sigma=0.5)
+    result = annealed(model, 0)
     assert abs(result.value - mixture_log_partition(model)) < 0.05
     assert result.standard_error < 0.02
     assert 64 < result.n_islands <= 256
@@ -138,13 +139,11 @@ def test_rounds_end_at_the_tolerance_or_at_the_largest_number():
     model = random_model(1, m=3, d=2, sigma=1.0)
 
     def run(**options):
-        return log_partition(
-            model, RNG(0), method="annealing", n_islands=16, island_size=4, **options
-        )
+        return annealed(model, 0, n_islands=16, island_size=4, **options)
 
     one_round = run(tolerance=np.inf)
     assert one_round.n_islands == 16
-    assert one_round[:6] == run(max_islands=16)[:6]
+    assert one_round[:5] == run(max_islands=16)[:5]
     half = run(tolerance=0.5 * one_round.standard_error, max_islands=1024)
     assert half.standard_error <= 0.5 * one_round.standard_error
     assert half.n_islands % 16 == 0
@@ -156,8 +155,8 @@ def test_rounds_end_at_the_tolerance_or_at_the_largest_number():
 
 
 def test_stopping_at_a_small_error_leaves_the_estimate_honest():
-    # 200 runs that stop after one to eight rounds: the mean error and the spread of
-    # the z-scores are known to a fourteenth and a twentieth of a standard deviation
+    # 100 runs that stop after one to eight rounds: the mean error and the spread of
+    # the z-scores are known to a tenth and a fourteenth of a standard deviation
     model = random_model(0, m=3, d=2, sigma=1.0)
     mixture = exact_mixture(model)
     results = [
@@ -171,19 +170,17 @@ def test_stopping_at_a_small_error_leaves_the_estimate_honest():
             refinement=0.01,  # two levels
             tolerance=0.07,
             max_islands=128,
-            draw_exactly=mixture.sample,
         )
-        for seed in range(200)
+        for seed in range(100)
     ]
     assert len({result.n_islands for result in results}) > 3
     errors = np.array([result.value for result in results]) - mixture.log_partition
     z = errors / [result.standard_error for result in results]
-    assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(200)
+    assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(100)
     assert 0.8 < np.sqrt(np.mean(z**2)) < 1.25
     assert np.abs(z).max() < 5
-    lower, upper = np.transpose([(r.lower_bound, r.upper_bound) for r in results])
+    lower = [result.lower_bound for result in results]
     assert np.mean(lower < mixture.log_partition) > 0.95
-    assert np.mean(upper > mixture.log_partition) > 0.95
 
 
 def test_the_value_does_not_depend_on_the_number_of_threads():
@@ -191,6 +188,7 @@ def test_the_value_does_not_depend_on_the_number_of_threads():
     with ThreadPoolExecutor(3) as pool:
         threaded = log_partition(model, RNG(0), map=pool.map)
     assert threaded[:5] == log_partition(model, RNG(0))[:5]
+    assert threaded.value != log_partition(model, RNG(1), max_islands=64).value
 
 
 def test_the_value_is_the_logarithm_of_an_unbiased_estimate():
@@ -207,41 +205,41 @@ def test_the_value_is_the_logarithm_of_an_unbiased_estimate():
             refinement=0.01,  # two levels, whatever the pilot run says
         ).value
         - mixture.log_partition
-        for seed in range(200)
+        for seed in range(60)
     ]
     ratios = np.exp(errors)
-    assert abs(ratios.mean() - 1) < 4 * ratios.std() / np.sqrt(200)
-    assert np.mean(errors) < -0.3  # and a mean of logarithms is none
+    assert abs(ratios.mean() - 1) < 4 * ratios.std() / np.sqrt(60)
+    assert np.mean(errors) < -0.3  # while the mean of logarithms is too low
 
 
 @pytest.mark.parametrize("gains", ["positive", "mixed"])
 def test_annealing_agrees_with_quadrature_for_any_gains(gains):
     for seed in range(4):
         model = random_model(seed, m=5, d=2, gains=gains, sigma=0.5)
-        result = log_partition(model, RNG(seed), method="annealing", max_islands=64)
+        result = annealed(model, seed, max_islands=16)
         error = result.value - exact_log_partition(model)
         assert abs(error) < 5 * result.standard_error < 0.5
 
 
-def test_bounds_hold_although_the_start_is_poor():
+def test_the_lower_bound_holds_although_the_start_is_poor():
     # a start as wide as sigma, at c: few levels, few chains, and a bad estimate
-    failures = 0
+    is_above, errors = [], []
     for seed in range(30):
-        model = random_model(seed, m=4, d=6, sigma=1.0)
+        model = random_model(seed, m=3, d=4, sigma=1.0)
         exact = mixture_log_partition(model)
         result = annealed_log_partition(
             RNG(seed),
             model_target(model),
             model.parameters.intercept_visible,
-            np.eye(6),
-            max_islands=8,
-            island_size=8,
-            refinement=0.5,
-            draw_exactly=exact_mixture(model).sample,
+            np.eye(4),
+            max_islands=4,
+            island_size=4,
+            refinement=0.3,
         )
-        failures += result.lower_bound > exact
-        failures += result.upper_bound < exact
-    assert failures <= 3  # each may fail once in twenty times
+        is_above.append(result.lower_bound > exact)
+        errors.append(result.value - exact)
+    assert np.std(errors) > 0.5  # it is a bad one
+    assert np.sum(is_above) <= 4  # each may be with a probability of a twentieth
 
 
 def two_modes(log_odds):
@@ -265,7 +263,7 @@ def test_an_estimate_that_few_islands_carry_is_flagged():
     assert poor.effective_sample_size < 0.2 * poor.n_islands
     exact = mixture_log_partition(two_modes(6.0))
     assert poor.lower_bound < exact
-    good = log_partition(two_modes(6.0), RNG(0), method="annealing")
+    good = annealed(two_modes(6.0), 0)
     assert good.is_reliable
     assert abs(good.value - exact) < 5 * good.standard_error
 
@@ -300,34 +298,13 @@ def test_annealing_follows_the_symmetries_of_the_model():
     permuted = changed(
         model, components=W[order], intercept_hidden=b[order], gains=g[order]
     )
-    first = log_partition(model, RNG(0), max_islands=64)
+    options = {"max_islands": 32, "island_size": 32}
+    first = log_partition(model, RNG(0), **options)
     for other, expected in [(moved, 0), (turned, 0), (permuted, 0), (flipped, shift)]:
-        second = log_partition(other, RNG(1), max_islands=64)
+        second = log_partition(other, RNG(1), **options)
         error = np.hypot(first.standard_error, second.standard_error)
         assert error < 0.1
         assert abs(first.value - second.value - expected) < 5 * error
-
-
-def test_confined_values_are_those_of_the_ball():
-    # one feature: the interval of two standard deviations around the start's mean
-    model = random_model(7, m=3, d=1, gains="mixed")
-    mean, scale = 0.4, 0.3
-    x = np.linspace(mean - 2 * scale, mean + 2 * scale, 20_001)
-    log_density = -model.energy(x[:, None])
-    top = log_density.max()
-    expected = top + np.log(np.trapezoid(np.exp(log_density - top), x))
-    assert expected < exact_log_partition(model) - 0.1
-    result = log_partition(
-        model,
-        RNG(0),
-        moments=(np.array([mean]), np.array([[scale**2]])),
-        radius=2.0,
-        max_islands=64,
-    )
-    assert result.method == "annealing"
-    assert abs(result.value - expected) < 5 * result.standard_error < 0.2
-    with pytest.raises(ValueError, match="not confined"):
-        log_partition(model, RNG(0), method="exact", radius=2.0)
 
 
 def test_model_moments_cover_what_the_model_generates():
@@ -341,23 +318,18 @@ def test_model_moments_cover_what_the_model_generates():
         assert offset @ np.linalg.solve(covariance, offset) < 6
 
 
-def test_the_markov_bound_is_the_better_of_two():
-    same = np.full(64, 2.0)
-    risk = np.log(40)
-    assert skdsm.density.log_partition._markov_bound(same, 64) == pytest.approx(
-        2 - risk / 64
-    )
-    assert skdsm.density.log_partition._markov_bound(same, 16) == pytest.approx(
-        2 - risk / 16
-    )
-    one_poor = np.concatenate([same, [-100.0]])
-    expected = 2 + np.log(64 / 65) - risk
-    assert skdsm.density.log_partition._markov_bound(one_poor, 65) == pytest.approx(
-        expected
-    )
-
-
-def test_the_same_seed_gives_the_same_value():
-    model = random_model(8, gains="mixed")
-    assert log_partition(model, RNG(5))[:-3] == log_partition(model, RNG(5))[:-3]
-    assert log_partition(model, RNG(5)).value != log_partition(model, RNG(6)).value
+def test_the_lower_bound_is_markovs_for_the_least_or_the_mean_of_the_estimates():
+    # a Gaussian annealed from itself: all estimates are exact
+    target = gaussian_target(np.eye(2))
+    for n_islands in (16, 64):
+        same = annealed_log_partition(
+            RNG(0), target, np.zeros(2), np.eye(2), n_islands=n_islands
+        )
+        assert same.standard_error < 1e-12
+        assert same.value == pytest.approx(np.log(2 * np.pi), abs=1e-12)
+        # P(all of n exceed t times the mean) <= t^-n, and this at half of 5 %
+        expected = same.value - np.log(40) / n_islands
+        assert same.lower_bound == pytest.approx(expected, abs=1e-12)
+    # one island that is far too low leaves the bound by the mean: P <= 1 / t
+    poor = anneal_from_the_nearer_mode(2.0)
+    assert poor.lower_bound >= poor.value - np.log(40) - 1e-12

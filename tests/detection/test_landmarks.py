@@ -8,7 +8,7 @@ from support.quick_fits import normal_rows
 from support.soft_distance import soft_distance
 
 from skdsm.detection.landmarks import Landmarks, choose_landmarks
-from skdsm.rows.in_memory import TrainingRows, prepare_rows
+from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 
 
 def landmarks(X, weight=None, bandwidth=0.5):
@@ -118,7 +118,7 @@ def test_a_sample_is_kept_of_many():
 
 
 def test_rows_that_are_all_one():
-    rows = TrainingRows(np.zeros((300, 2)), None, np.array([3.0, 4.0]))
+    rows = InMemoryRows(np.zeros((300, 2)), None, np.array([3.0, 4.0]))
     kept = choose_landmarks(rows, 10, 0.5)
     np.testing.assert_array_equal(kept.X, [[3.0, 4.0]])
     np.testing.assert_array_equal(kept.weight, [300.0])

@@ -118,7 +118,7 @@ def test_a_bad_support_fraction_is_refused(fraction):
 
 
 def test_a_memory_mapped_support(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdsm._sklearn.inputs.too_large_to_copy", lambda X: True)
+    monkeypatch.setattr("skdsm._sklearn.backends.too_large_to_copy", lambda X: True)
     X = np.concatenate([normal_rows(500), 5 + 4 * normal_rows(50, seed=1)])
     kept = quick(16, support_fraction=0.9).fit(X)
     assert np.linalg.norm(kept.location_) < 0.5 * np.linalg.norm(X.mean(axis=0))

@@ -44,12 +44,12 @@ from support.random_models import random_parameters
 from test_common import ESTIMATORS, libraries, run
 
 import skdsm
-import skdsm._sklearn.dispatch as array_dispatch
+from skdsm._sklearn import array_backend
 from skdsm.calibration import ConformalOutlierDetector
 from skdsm.display._model import Table
 from skdsm.exceptions import NonFiniteError
 from skdsm.rows.device_risk import DeviceRisk
-from skdsm.rows.in_memory import TrainingRows, prepare_rows
+from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.rows.on_device import DeviceRows, place_rows
 from skdsm.training.corruption import FEWEST_BANK_ROWS, NoiseLevels
 from skdsm.training.empirical_risk import EmpiricalRisk
@@ -159,7 +159,7 @@ def assert_beside(array, rows):
 
 
 def host(array):
-    return np.asarray(array_dispatch.to_numpy(array))
+    return np.asarray(array_backend.to_numpy(array))
 
 
 def short(**parameters):
@@ -170,13 +170,13 @@ def short(**parameters):
 def on_host(rows):
     """The same rows in the same order, in memory."""
     weight = None if rows.weight is None else host(rows.weight).astype(float)
-    return TrainingRows(host(rows.X), weight, rows.mean)
+    return InMemoryRows(host(rows.centred()), weight, rows.mean)
 
 
 def placed(place, X, weight=None, seed=0):
     rows = place.put(X)
     weight = None if weight is None else place.put(weight)
-    return place_rows(rows, weight, seed, device=array_dispatch.device_of(rows))
+    return place_rows(rows, weight, seed, device=array_backend.device_of(rows))
 
 
 # --- scikit-learn's checks ---
@@ -196,21 +196,21 @@ def test_rows_are_those_given_in_random_order(dispatch, place, weight):
     if weight is not None:
         kept = weight > 0
     # with as much weight as two rows on average, some are there twice
-    actual = np.unique(host(rows.X) + rows.mean, axis=0)
+    actual = np.unique(host(rows.centred()) + rows.mean, axis=0)
     expected = np.unique(given[kept], axis=0)
     np.testing.assert_allclose(actual, expected, **place.tolerance)
     mean = np.average(given, axis=0, weights=weight)
     np.testing.assert_allclose(rows.mean, mean, rtol=1e-5)
     other = placed(place, X, weight, seed=1)
-    assert not np.array_equal(host(rows.X), host(other.X))
-    assert_beside(rows.X, place.put(X))
+    assert not np.array_equal(host(rows.centred()), host(other.centred()))
+    assert_beside(rows.centred(), place.put(X))
 
 
 def test_weights_follow_their_rows(dispatch, double):
     """With the weight in a column; repetitions share it."""
     marked = np.column_stack([X, WEIGHT])
     rows = placed(double, marked, WEIGHT)
-    column = host(rows.X)[:, 3] + rows.mean[3]
+    column = host(rows.centred())[:, 3] + rows.mean[3]
     found = {
         mark: host(rows.weight)[np.isclose(column, mark)].sum() for mark in (1.0, 2.0)
     }
@@ -223,30 +223,32 @@ def test_weights_follow_their_rows(dispatch, double):
 def test_few_rows_are_repeated_as_in_memory(dispatch, double, n):
     rows = placed(double, X[:n])
     in_memory = prepare_rows(X[:n], None, 0)
-    assert rows.X.shape == in_memory.X.shape
+    assert rows.centred().shape == in_memory.centred().shape
     np.testing.assert_allclose(rows.mean, in_memory.mean, rtol=1e-13)
-    both = (np.sort(one, axis=0) for one in (host(rows.X), in_memory.X))
+    both = (np.sort(one, axis=0) for one in (host(rows.centred()), in_memory.centred()))
     np.testing.assert_allclose(*both, atol=1e-13)
 
 
 def test_the_mean_of_far_rows_has_its_digits(dispatch, double, monkeypatch):
-    monkeypatch.setattr("skdsm.model.array_ops._BLOCK_ELEMENTS", 300)
+    monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 300)
     rows = placed(double, X + 1e8)
     np.testing.assert_allclose(rows.mean - 1e8, X.mean(axis=0), atol=1e-6)
-    assert np.abs(host(rows.X).mean(axis=0)).max() < 1e-6
+    assert np.abs(host(rows.centred()).mean(axis=0)).max() < 1e-6
 
 
 def test_head_and_tail_share_no_row(dispatch, double):
     rows = placed(double, X)
-    head, tail = host(rows.head(250).X), host(rows.tail(150).X)
-    np.testing.assert_array_equal(np.concatenate([head, tail]), host(rows.X))
-    assert rows.head(10**6).X.shape == rows.tail(10**6).X.shape == X.shape
+    head, tail = host(rows.head(250).centred()), host(rows.tail(150).centred())
+    np.testing.assert_array_equal(np.concatenate([head, tail]), host(rows.centred()))
+    assert (
+        rows.head(10**6).centred().shape == rows.tail(10**6).centred().shape == X.shape
+    )
 
 
 def test_rounded_rows_are_evaluated_in_single_precision(dispatch, double):
     """As the same rows in memory are, rounded there."""
-    rows = placed(double, X).rounded(np.float32)
-    assert rows.X.dtype == rows.device.xp.float32
+    rows = placed(double, X).astype(np.float32)
+    assert rows.centred().dtype == rows.device.xp.float32
     assert rows.sample(10).dtype == np.float32
     made, parameters = settings(n_components=5), random_parameters(5, m=5, d=3)
     value, _ = DeviceRisk(rows, made, (7,))(parameters)
@@ -268,7 +270,7 @@ def test_risk_is_that_in_memory(
     if bank is not None:
         monkeypatch.setattr("skdsm.training.corruption.FEWEST_BANK_ROWS", bank)
         monkeypatch.setattr("skdsm.training.empirical_risk.FEWEST_BANK_ROWS", 64)
-        monkeypatch.setattr("skdsm.model.array_ops._BLOCK_ELEMENTS", 2 * 64 * 5)
+        monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 2 * 64 * 5)
     made = settings(
         n_components=5, objective=objective, levels=RANGE, alpha=0.1, n_corruptions=3
     )
@@ -311,8 +313,8 @@ def test_fit_is_that_in_memory(dispatch, double, parameters, weight):
         max_iter=8,
     )
     precise = Parts(precision=given_precision)
-    there = fit_energy_model(rows, made, 0, parts=precise._replace(risk=DeviceRisk))
-    here = fit_energy_model(on_host(rows), made, 0, parts=precise)
+    there = fit_energy_model(rows, made, 0, parts=precise).training
+    here = fit_energy_model(on_host(rows), made, 0, parts=precise).training
     np.testing.assert_allclose(
         there.parameters.pack(), here.parameters.pack(), rtol=1e-7, atol=1e-9
     )
@@ -352,13 +354,13 @@ def test_attributes_are_beside_the_rows(dispatch, place, parameters, weight):
 def test_no_row_leaves_its_device_but_samples(dispatch, double, monkeypatch):
     """None of them is larger than the bound; and queries copy none."""
     copied = []
-    convert = array_dispatch._convert_to_numpy
+    convert = array_backend._convert_to_numpy
 
     def noted(array, xp):
         copied.append(array.shape)
         return convert(array, xp)
 
-    monkeypatch.setattr(array_dispatch, "_convert_to_numpy", noted)
+    monkeypatch.setattr(array_backend, "_convert_to_numpy", noted)
     monkeypatch.setattr("skdsm.rows.base._GATHERED_BYTES", 100 * X.shape[1] * 8)
     rows = double.put(np.tile(X, (20, 1)))
     matcher = short(ranking="combined", n_landmarks=20).fit(rows)
@@ -442,7 +444,7 @@ def test_callbacks_see_a_model_that_scores_the_rows(dispatch, double):
 @every_configuration
 def test_queries_are_those_in_memory(dispatch, place, parameters, monkeypatch):
     """Also in several blocks, and near, at and far from the training rows."""
-    monkeypatch.setattr("skdsm.model.array_ops._BLOCK_ELEMENTS", 64 * 30)
+    monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 64 * 30)
     matcher = short(**parameters).fit(place.put(X))
     in_memory = move_estimator_to(matcher, np, "cpu")
     rows = np.concatenate([X[:150], X[:30] + 3, 50 * X[:20]]).astype(place.dtype)

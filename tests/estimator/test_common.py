@@ -34,12 +34,15 @@ from skdsm.calibration import ConformalOutlierDetector
 
 # random_state is left to the checks, which set it where they need it. Not among them:
 # warm_start=True, as several checks compare a first fit with a second.
+# Beside the defaults: two that have every other way to train, rank and set thresholds.
 ESTIMATORS = [
     DenoisingScoreMatcher(),
-    DenoisingScoreMatcher(4, sigma=(0.1, 1.0), gains="learned"),
-    DenoisingScoreMatcher(4, objective="ism"),
-    DenoisingScoreMatcher(4, ranking="score_norm", contamination="auto"),
-    DenoisingScoreMatcher(4, alpha=0.01, n_corruptions=1, n_jobs=2),
+    DenoisingScoreMatcher(
+        4, objective="ism", gains="unit", ranking="score_norm", contamination="auto"
+    ),
+    DenoisingScoreMatcher(
+        4, sigma=0.5, ranking="combined", alpha=0.01, n_corruptions=1, n_jobs=2
+    ),
 ]
 
 CALIBRATED = [
@@ -129,7 +132,7 @@ def test_check_passes(estimator, check):
 # the checks of set_output fit on a data frame, transform arrays, and expect the warning
 @pytest.mark.filterwarnings("ignore:X .* feature names:UserWarning")
 @pytest.mark.parametrize("check", EXTRA_CHECKS, ids=name_of)
-@pytest.mark.parametrize("estimator", ESTIMATORS[1:3], ids=str)
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:2], ids=str)
 def test_check_for_scikit_learns_own_estimators_passes(estimator, check):
     run(check, type(estimator).__name__, estimator)
 

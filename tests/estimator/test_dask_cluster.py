@@ -10,7 +10,7 @@ import pytest
 from distributed import Client, LocalCluster, default_client
 from support.quick_fits import assert_same_model, quick
 
-from skdsm._sklearn.inputs import _has_cluster
+from skdsm._sklearn.dask_backend import has_cluster
 from skdsm.rows import base, dask_risk
 
 SHAPE, N_BLOCKS = (6000, 3), 6
@@ -97,7 +97,7 @@ class AtIteration:
 
 
 def test_workers_fit_the_model_of_one_process(client, here):
-    assert _has_cluster()
+    assert has_cluster()
     counted = AtIteration(-1, None)
     assert_same_model(fit(rows(), counted), here)
     assert counted.count == here.n_iter_ == 33

@@ -168,9 +168,9 @@ def test_rows_are_kept_if_they_fit(working_memory):
 
 
 def test_fit_does_not_import_a_cluster():
-    from skdsm._sklearn.inputs import _has_cluster
+    from skdsm._sklearn.dask_backend import has_cluster
 
-    assert not _has_cluster()
+    assert not has_cluster()
 
 
 def test_warm_start_goes_on():

@@ -1,6 +1,7 @@
 """Samples, partition function and log-density of the estimator."""
 
 import sys
+from copy import deepcopy
 
 import arviz_base
 import numpy as np
@@ -10,9 +11,9 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skdsm import DenoisingScoreMatcher
+from skdsm._sklearn.density_mixin import _warn_unless_mixed
 from skdsm.density.mixture import exact_mixture
 from skdsm.exceptions import SamplingWarning
-from skdsm.mcmc.diagnostics import Convergence
 
 RNG = np.random.default_rng(0)
 TWO_PILES = 0.5 * RNG.standard_normal((300, 2)) + RNG.choice([-2, 2], size=(300, 1))
@@ -30,9 +31,21 @@ def mixture():
 def no_mixture():
     """A model that neither enumeration nor quadrature can normalise."""
     matcher = DenoisingScoreMatcher(
-        12, sigma=(0.4, 2), gains="learned", max_iter=300, tol=0.1, random_state=0
+        6, sigma=(0.4, 2), gains="learned", max_iter=300, tol=0.1, random_state=0
     )
     return matcher.fit(FOUR_FEATURES)
+
+
+def nearly(mixture):
+    """The same density to nine digits, but not a mixture: it has to be annealed."""
+    copied = deepcopy(mixture)
+    copied.gains_ = copied.gains_ * (1 + 1e-9)
+    return copied
+
+
+def forgetful(matcher):
+    """The same model, whose partition function is to be computed anew."""
+    return clone(matcher).fit(FOUR_FEATURES)
 
 
 def integral(function, low=-8.0, high=8.0, n=400):
@@ -82,55 +95,46 @@ def test_annealed_value_agrees_with_importance_sampling(no_mixture):
 
 
 def test_partition_function_is_computed_once_until_the_next_fit(no_mixture):
-    matcher = clone(no_mixture).fit(FOUR_FEATURES)
-    first = matcher.log_partition(random_state=1)
+    matcher = forgetful(no_mixture)
+    first = matcher.log_partition(max_islands=8, random_state=1)
     assert matcher.log_partition(random_state=2) == first
-    assert matcher.fit(2 * FOUR_FEATURES).log_partition() != first
+    assert matcher.fit(2 * FOUR_FEATURES).log_partition(max_islands=8) != first
 
 
-def test_partition_function_is_reproducible(no_mixture):
+def test_partition_function_is_reproducible_on_any_number_of_threads(no_mixture):
     values = [
-        clone(no_mixture).fit(FOUR_FEATURES).log_partition(random_state=seed).value
-        for seed in (0, 0, 1)
+        forgetful(no_mixture)
+        .set_params(n_jobs=n_jobs)
+        .log_partition(max_islands=32, random_state=seed)
+        .value
+        for n_jobs, seed in [(1, 0), (2, 0), (1, 1)]
     ]
     assert values[0] == values[1] != values[2]
-    assert no_mixture.log_partition().value == values[0]
 
 
 def test_islands_are_added_until_the_error_is_within_the_tolerance(no_mixture):
-    def run(**options):
-        return clone(no_mixture).fit(FOUR_FEATURES).log_partition(**options)
-
-    few, many = run(tolerance=np.inf), run(tolerance=0.0)
-    assert (few.n_islands, many.n_islands) == (64, 256)
-    assert many.standard_error < 0.7 * few.standard_error
-    assert run(max_islands=8).n_islands == 8
+    few = forgetful(no_mixture).log_partition(tolerance=np.inf)
+    many = forgetful(no_mixture).log_partition(tolerance=0.0, max_islands=160)
+    assert (few.n_islands, many.n_islands) == (64, 160)
+    assert many.standard_error < 0.8 * few.standard_error
     for options in ({"max_islands": 1}, {"tolerance": -0.1}):
         with pytest.raises(ValueError, match=next(iter(options))):
-            run(**options)
-
-
-def test_partition_function_does_not_depend_on_the_number_of_threads(no_mixture):
-    values = [
-        clone(no_mixture).set_params(n_jobs=n).fit(FOUR_FEATURES).log_partition().value
-        for n in (1, 2)
-    ]
-    assert values[0] == values[1]
+            forgetful(no_mixture).log_partition(**options)
 
 
 def test_failed_fit_keeps_the_partition_function(no_mixture):
-    matcher = clone(no_mixture).fit(FOUR_FEATURES)
-    before = matcher.log_partition()
+    matcher = forgetful(no_mixture)
+    before = matcher.log_partition(max_islands=8)
     with pytest.raises(ValueError, match="NaN"):
         matcher.fit(np.full((3, 4), np.nan))
     assert matcher.log_partition() == before
 
 
 def test_unreliable_partition_function_is_warned_of(no_mixture, monkeypatch):
-    matcher = clone(no_mixture).fit(FOUR_FEATURES)
+    matcher = forgetful(no_mixture)
     monkeypatch.setattr("skdsm.density.log_partition._LARGEST_ERROR", 0.0)
     with pytest.warns(SamplingWarning, match="do not agree"):
-        matcher.log_partition()
+        matcher.log_partition(max_islands=8)
 
 
 def test_exact_samples_follow_the_mixture(mixture):
@@ -147,18 +151,14 @@ def test_exact_samples_follow_the_mixture(mixture):
         assert kstest(rows[:, axis], marginal).pvalue > 1e-3
 
 
-def test_tempered_samples_follow_the_mixture(mixture, monkeypatch):
-    monkeypatch.setattr(
-        "skdsm._sklearn.density_mixin.is_enumerable", lambda model: False
-    )
-    rows = mixture.sample(2000, random_state=0)
-    exact = mixture._model()
-    reference = exact_mixture(exact).sample(np.random.default_rng(1), 20_000)
+def test_tempered_samples_follow_the_mixture(mixture):
+    rows = nearly(mixture).sample(1000, random_state=0)
+    reference = mixture.sample(20_000, random_state=1)
     for axis in range(2):
         assert kstest(rows[:, axis], reference[:, axis]).pvalue > 1e-3
     share = (rows.sum(axis=1) > 0).mean()
     expected = (reference.sum(axis=1) > 0).mean()
-    assert abs(share - expected) < 5 * np.sqrt(0.25 / 1000)
+    assert abs(share - expected) < 5 * np.sqrt(0.25 / 500)
 
 
 def test_samples_are_reproducible(no_mixture):
@@ -174,25 +174,25 @@ def test_samples_are_reproducible(no_mixture):
 def test_sampling_leaves_the_global_random_state_alone(no_mixture):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     no_mixture.sample(2, random_state=0)
-    no_mixture.log_partition()
+    forgetful(no_mixture).log_partition(max_islands=2)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-@pytest.mark.parametrize("n", [1, 30, 2000])
+@pytest.mark.parametrize("n", [1, 850])
 def test_as_many_samples_as_asked_for(no_mixture, n):
     assert no_mixture.sample(n, random_state=0).shape == (n, 4)
 
 
-@pytest.mark.parametrize(
-    ("rhat", "ess"), [(1.2, 800.0), (1.0, 10.0), (np.nan, np.nan)], ids=str
-)
-def test_chains_that_have_not_mixed_are_warned_of(no_mixture, monkeypatch, rhat, ess):
-    diagnosis = Convergence(*(np.full(4, value) for value in (rhat, ess, ess)))
-    monkeypatch.setattr(
-        "skdsm._sklearn.density_mixin.convergence", lambda draws: diagnosis
-    )
-    with pytest.warns(SamplingWarning, match="have not mixed"):
-        no_mixture.sample(5, random_state=0)
+def test_chains_that_have_not_mixed_are_warned_of():
+    draws = np.random.default_rng(0).standard_normal((16, 50, 2))
+    _warn_unless_mixed(draws)  # these have
+    apart, slow, still = draws.copy(), draws.cumsum(axis=1), np.ones((16, 50, 2))
+    apart[:8, :, 1] += 1
+    # slow chains that agree: it is their effective sample size that is too small
+    slow = np.concatenate([slow, -slow[:, ::-1]], axis=1)
+    for chains in (apart, slow, still):
+        with pytest.warns(SamplingWarning, match="have not mixed"):
+            _warn_unless_mixed(chains)
 
 
 def test_samples_without_arviz_come_with_a_warning(no_mixture, monkeypatch):
@@ -238,28 +238,24 @@ def with_two_modes(matcher, distance):
     return far
 
 
-@pytest.mark.parametrize("is_exact", [True, False])
-def test_mass_far_outside_the_training_rows_is_warned_of(monkeypatch, is_exact):
+@pytest.mark.parametrize("change", [deepcopy, nearly])
+def test_mass_far_outside_the_training_rows_is_warned_of(change):
     # modes at the mean and at a distance, of half the mass each: from the mean, their
     # root mean square distance is distance / sqrt(2), and the noise's
-    monkeypatch.setattr(
-        "skdsm._sklearn.density_mixin.is_enumerable", lambda model: is_exact
-    )
     matcher = DenoisingScoreMatcher(2, sigma=1.0, random_state=0).fit(FOUR_FEATURES)
     expected = np.hypot(matcher.spread_, 2.0)
     limit = np.sqrt(2 * ((2 * expected) ** 2 - 4))
     with pytest.warns(SamplingWarning, match="far outside the training rows"):
-        with_two_modes(matcher, 1.2 * limit).sample(10, random_state=0)
-    assert len(with_two_modes(matcher, 0.8 * limit).sample(10, random_state=0)) == 10
+        change(with_two_modes(matcher, 1.2 * limit)).sample(10, random_state=0)
+    near = change(with_two_modes(matcher, 0.8 * limit))
+    assert len(near.sample(10, random_state=0)) == 10
 
 
-@pytest.mark.parametrize("is_exact", [True, False])
-def test_without_location_and_spread_samples_are_the_same(monkeypatch, is_exact):
-    monkeypatch.setattr(
-        "skdsm._sklearn.density_mixin.is_enumerable", lambda model: is_exact
-    )
+@pytest.mark.parametrize("change", [deepcopy, nearly])
+def test_without_location_and_spread_samples_are_the_same(change):
     matcher = DenoisingScoreMatcher(2, sigma=1.0, gains="unit", random_state=0)
-    expected = matcher.fit(FOUR_FEATURES).sample(10, random_state=0)
+    matcher = change(matcher.fit(FOUR_FEATURES))
+    expected = matcher.sample(10, random_state=0)
     del matcher.location_, matcher.spread_
     with pytest.warns(SamplingWarning, match="without location_ and spread_"):
         rows = matcher.sample(10, random_state=0)

@@ -5,7 +5,9 @@ import pytest
 import sklearn
 from support.quick_fits import QUERIES, assert_same_model, quick, two_clusters
 
-import skdsm.estimator
+from skdsm._sklearn.backends import backend_of
+from skdsm.rows.in_file import FileRows
+from skdsm.rows.in_memory import InMemoryRows
 
 N = 10_000  # more than two of the blocks that are read at a time
 
@@ -32,29 +34,16 @@ def matcher(**parameters):
     return quick(8, tol=0.01, **parameters)
 
 
-@pytest.fixture
-def prepared(monkeypatch):
-    """Record which way rows were prepared."""
-    record = []
-    for name in ["map_rows", "prepare_rows"]:
-        prepare = getattr(skdsm._sklearn.inputs, name)
-        monkeypatch.setattr(
-            skdsm._sklearn.inputs,
-            name,
-            lambda *args, name=name, prepare=prepare: (
-                record.append(name) or prepare(*args)
-            ),
-        )
-    return record
-
-
-def test_only_large_memory_maps_stay_on_disk(mapped, prepared):
+def test_only_large_memory_maps_stay_on_disk(mapped):
     rows = two_clusters(N)
-    for X in [mapped(rows), mapped(rows)[::2], mapped(rows)[:100], rows]:
-        matcher(max_iter=1000).fit(X)
-    names = ["map_rows", "prepare_rows", "prepare_rows", "prepare_rows"]
-    assert prepared[0] == names[0]
-    assert prepared[2:] == names[2:]
+    for X, kind in [
+        (mapped(rows), FileRows),
+        (mapped(rows)[:100], InMemoryRows),
+        (rows, InMemoryRows),
+    ]:
+        backend = backend_of(X)
+        checked = backend.check_rows(matcher(), X, reset=True)
+        assert isinstance(backend.prepare(checked, None, 0, "matcher"), kind)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -82,7 +71,7 @@ def test_share_of_outliers_is_nearly_the_contamination_in_a_long_file(
     mapped, monkeypatch
 ):
     """The threshold is set on a sample: five standard errors of its quantile."""
-    monkeypatch.setattr("skdsm.rows.in_file.REPRESENTATIVE_ROWS", 2000)
+    monkeypatch.setattr("skdsm.training.protocols._REPRESENTATIVE_ROWS", 2000)
     X = mapped(np.sort(two_clusters(N), axis=0))  # the sample must not be a prefix
     share = (matcher(contamination=0.1).fit_predict(X) == -1).mean()
     assert share != 0.1

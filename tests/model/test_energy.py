@@ -33,7 +33,7 @@ def test_every_quantity_equals_the_reference(gains, sigma):
     assert_close(model.hidden(X), codes)
     decoded = by_row(reference.decode, codes, model)
     assert_close(model.reconstruct(X), decoded)
-    assert_close(model.parameters.decode(codes), decoded)
+    assert_close(model.decode(codes), decoded)
     psi = by_row(reference.psi, X, model, sigma)
     assert_close(model.score(X), psi)
     assert_close(model.score_norm(X), np.linalg.norm(psi, axis=1))

@@ -121,7 +121,7 @@ def test_queries_far_from_all_data_see_the_nearest_row():
 @pytest.mark.parametrize("elements", [1, 31, 95])
 def test_blocks_change_nothing(function, elements, monkeypatch):
     whole = function(X, DATA, SIGMA, WEIGHT)
-    monkeypatch.setattr(parzen, "_BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr(parzen, "_MATRIX_ELEMENTS", elements)
     np.testing.assert_allclose(function(X, DATA, SIGMA, WEIGHT), whole, atol=1e-13)
 
 

@@ -9,9 +9,9 @@ from support.rows_in_blocks import CHUNKS, WEIGHT, D, N, X, distribute, without_
 
 from skdsm.exceptions import NonFiniteError
 from skdsm.rows import base, dask_risk, in_dask
-from skdsm.rows.dask_risk import DistributedRisk
-from skdsm.rows.in_dask import DistributedRows, distribute_rows
-from skdsm.rows.in_memory import TrainingRows
+from skdsm.rows.dask_risk import DaskRisk
+from skdsm.rows.in_dask import DaskRows, distribute_rows
+from skdsm.rows.in_memory import InMemoryRows
 
 some_weight_or_none = pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "w"])
 
@@ -38,10 +38,10 @@ def test_blocks_without_weight_are_left_out():
     rows = distribute(weight=weight)
     assert [block.n_candidates for block in rows.blocks] == [1, 1]
     made = settings(n_components=2)
-    value, _ = DistributedRisk(rows, made, (0,))(without_units(np.zeros(D)))
+    value, _ = DaskRisk(rows, made, (0,))(without_units(np.zeros(D)))
     assert value == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose(rows.mean, X[5])
-    assert len(rows.sample(10).X) == 1
+    assert rows.sample(10).n_rows == 1
 
 
 def test_empty_blocks_are_left_out():
@@ -51,12 +51,7 @@ def test_empty_blocks_are_left_out():
 
 def test_blocks_stay_as_they_are():
     rows = distribute()
-    assert rows.X.chunks[0] == CHUNKS
     assert [block.n_rows for block in rows.blocks] == list(CHUNKS)
-    held = rows.X.__dask_graph__()
-    assert distribute_rows(
-        rows.X, None, 0, check=lambda X: None, persist=True
-    ).X.__dask_graph__().keys() == (held.keys())
 
 
 def test_many_small_blocks_are_merged():
@@ -78,8 +73,8 @@ def test_unknown_sizes_are_found_out_and_the_input_is_not_changed():
     for persist in (True, False):
         rows = distribute_rows(given, None, 0, check=lambda X: None, persist=persist)
         assert np.isnan(given.shape[0])
-        assert len(rows.X) == (X[:, 0] > 0.5).sum()
-        assert sum(block.n_rows for block in rows.blocks) == len(rows.X)
+        assert rows.n_rows == (X[:, 0] > 0.5).sum()
+        assert sum(block.n_rows for block in rows.blocks) == rows.n_rows
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -98,8 +93,8 @@ def test_far_apart_blocks_are_refused(dtype):
 @some_weight_or_none
 def test_sample_is_of_distinct_rows_centred_in_memory(weight):
     sample = distribute(weight=weight).sample(500)
-    assert isinstance(sample, TrainingRows)
-    given = sample.X + sample.mean
+    assert isinstance(sample, InMemoryRows)
+    given = sample.centred() + sample.mean
     index = np.abs(given[:, None] - X).sum(axis=2).argmin(axis=1)
     assert len(set(index)) == len(index) == 500
     np.testing.assert_allclose(given, X[index], atol=1e-12)
@@ -111,7 +106,7 @@ def test_sample_is_of_distinct_rows_centred_in_memory(weight):
 
 
 def test_sample_is_in_random_order():
-    sample = distribute().sample(2000).X[:, 0]
+    sample = distribute().sample(2000).centred()[:, 0]
     assert abs(np.corrcoef(sample[1:], sample[:-1])[0, 1]) < 5 / np.sqrt(2000)
     assert abs(np.corrcoef(sample, np.arange(2000))[0, 1]) < 5 / np.sqrt(2000)
 
@@ -120,7 +115,7 @@ def test_sample_is_in_random_order():
 def test_sample_of_sorted_rows_is_unbiased(n_rows):
     """Each block gives its share, so the spread is below that of single draws."""
     seeds = range(60)
-    means = [distribute(seed=s).sample(n_rows).X.mean(axis=0) for s in seeds]
+    means = [distribute(seed=s).sample(n_rows).centred().mean(axis=0) for s in seeds]
     bound = X.std(axis=0) / np.sqrt(n_rows * len(seeds))
     assert (np.abs(np.mean(means, axis=0)) < 5 * bound).all()
     assert np.std(means, axis=0).max() > 0
@@ -132,15 +127,16 @@ def test_sample_of_all_rows_is_all_of_them(weight, n_rows):
     rows = distribute(weight=weight).sample(n_rows)
     expected = X if weight is None else X[weight > 0]
     np.testing.assert_allclose(
-        np.sort(rows.X + rows.mean, axis=0), expected, atol=1e-12
+        np.sort(rows.centred() + rows.mean, axis=0), expected, atol=1e-12
     )
 
 
 def test_samples_are_fetched_once_and_bounded(monkeypatch):
     rows = distribute()
-    assert rows.sample(100).X is rows.sample(100).X
+    one, again = rows.sample(100).centred(), rows.sample(100).centred()
+    assert np.shares_memory(one, again)
     monkeypatch.setattr(base, "_GATHERED_BYTES", 2**10)
-    assert 0 < rows.sample(4000).X.nbytes <= 2**10
+    assert 0 < rows.sample(4000).centred().nbytes <= 2**10
 
 
 @some_weight_or_none
@@ -148,8 +144,8 @@ def test_head_and_tail_of_one_size_are_draws_of_their_own(weight):
     """Of n rows they share about n^2 / N: within five standard deviations of 17."""
     rows = distribute(weight=weight)
     head, tail = rows.head(2000), rows.tail(2000)
-    assert len(head.X) == len(tail.X) == 2000
-    shared = len(set(head.X[:, 0]) & set(tail.X[:, 0]))
+    assert head.n_rows == tail.n_rows == 2000
+    shared = len(set(head.centred()[:, 0]) & set(tail.centred()[:, 0]))
     n_candidates = N if weight is None else np.count_nonzero(weight)
     assert abs(shared - 2000**2 / n_candidates) < 5 * 17
 
@@ -161,10 +157,10 @@ def test_head_is_a_sample_a_part_of_each_block_or_all(weight, monkeypatch):
     weight = None if weight is None else rng.uniform(size=len(many))
     rows = distribute(many, weight, chunks=(40_960, 40_960))
     assert rows.head(81_920) is rows
-    assert isinstance(rows.head(1000), TrainingRows)
+    assert isinstance(rows.head(1000), InMemoryRows)
     monkeypatch.setattr(base, "_GATHERED_BYTES", 2**10)
     part = rows.head(20_000)
-    assert isinstance(part, DistributedRows)
+    assert isinstance(part, DaskRows)
     counts = []
     evaluate = dask_risk.evaluate_block
 
@@ -175,6 +171,6 @@ def test_head_is_a_sample_a_part_of_each_block_or_all(weight, monkeypatch):
 
     monkeypatch.setattr(dask_risk, "evaluate_block", noting)
     made = settings(n_components=2, n_corruptions=1)
-    risk = dask_risk.distributed_risk(part, made, (0,))
+    risk = part.risk(made, (0,))
     risk(without_units(np.zeros(D)))
     assert counts == pytest.approx([8192, 8192], rel=0.05)  # whole blocks of 4,096

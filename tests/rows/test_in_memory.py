@@ -17,12 +17,12 @@ WEIGHT = RNG.uniform(0.5, 1.5, 1000)
 
 
 def weights_of(rows):
-    return np.ones(len(rows.X)) if rows.weight is None else rows.weight
+    return np.ones(rows.n_rows) if rows.weight is None else rows.weight
 
 
 def shares(rows):
     """Distinct rows as they were given, sorted, and their shares of the weight."""
-    distinct, index = np.unique(rows.X, axis=0, return_inverse=True)
+    distinct, index = np.unique(rows.centred(), axis=0, return_inverse=True)
     share = np.bincount(index.ravel(), weights_of(rows)) / weights_of(rows).sum()
     return distinct + rows.mean, share
 
@@ -39,14 +39,14 @@ def assert_same_shares(rows, X, weight):
 def test_weighted_mean_is_zero(weight, offset):
     far = X + offset
     rows = prepare_rows(far, weight, 0)
-    mean = weights_of(rows) @ rows.X / weights_of(rows).sum()
+    mean = weights_of(rows) @ rows.centred() / weights_of(rows).sum()
     # X + 1e8 is rounded to multiples of 1.5e-8; of its mean no more is lost
     np.testing.assert_allclose(mean, 0, atol=1e-13 + 1e-16 * abs(offset))
     expected = offset + np.average(far - offset, axis=0, weights=weight)
     np.testing.assert_allclose(rows.mean, expected, rtol=4e-16, atol=1e-14)
     assert rows.mean.dtype == np.float64
     np.testing.assert_allclose(
-        np.unique(rows.X, axis=0) + rows.mean,
+        np.unique(rows.centred(), axis=0) + rows.mean,
         far[far[:, 0].argsort()],
         atol=1e-14 + 2e-16 * abs(offset),
     )
@@ -57,12 +57,14 @@ def test_single_precision_rows_stay_so_and_lose_no_digits(offset):
     far = (X + offset).astype(np.float32)
     before = far.copy()
     rows = prepare_rows(far, None, 0)
-    assert rows.X.dtype == np.float32
+    assert rows.centred().dtype == np.float32
     assert rows.mean.dtype == np.float64
     exact = np.sort(
         far.astype(np.float64) - far.astype(np.float64).mean(axis=0), axis=0
     )
-    np.testing.assert_allclose(np.sort(rows.X, axis=0), exact, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(
+        np.sort(rows.centred(), axis=0), exact, rtol=1e-7, atol=1e-9
+    )
     np.testing.assert_array_equal(far, before)
 
 
@@ -71,7 +73,7 @@ def test_input_is_neither_changed_nor_shared():
     rows = prepare_rows(X, WEIGHT, 0)
     np.testing.assert_array_equal(X, rows_before)
     np.testing.assert_array_equal(WEIGHT, weight_before)
-    assert not np.shares_memory(rows.X, X)
+    assert not np.shares_memory(rows.centred(), X)
     assert not np.shares_memory(rows.weight, WEIGHT)
 
 
@@ -84,13 +86,13 @@ def test_equal_weights_are_no_weights(weight):
 def test_few_rows_of_equal_weight_are_repeated_and_need_no_weights(n_rows):
     rows = prepare_rows(X[:n_rows], None, 0)
     assert rows.weight is None or len(np.unique(rows.weight.round(12))) > 1
-    assert len(rows.X) >= 128
+    assert rows.n_rows >= 128
     assert_same_shares(rows, X[:n_rows], np.ones(n_rows))
 
 
 def test_uneven_weights_are_kept():
     rows = prepare_rows(X, WEIGHT, 0)
-    assert len(rows.weight) == len(rows.X)
+    assert len(rows.weight) == rows.n_rows
     assert (rows.weight > 0).all()
     assert_same_shares(rows, X, WEIGHT)
 
@@ -106,7 +108,7 @@ def test_repetition_preserves_the_shares(weight, seed):
     # no row carries much more than one of as many rows of equal weight would
     share = weights_of(rows) / weights_of(rows).sum()
     assert share.max() <= 2 / max(len(weight), 128)
-    assert len(rows.X) < 2 * max(len(weight), 300) + len(weight)
+    assert rows.n_rows < 2 * max(len(weight), 300) + len(weight)
 
 
 def test_heavy_row_is_repeated():
@@ -114,7 +116,7 @@ def test_heavy_row_is_repeated():
     weight[3] = 500
     rows = prepare_rows(X, weight, 0)
     assert_same_shares(rows, X, weight)
-    heavy = np.isclose(rows.X + rows.mean, X[3]).all(axis=1)
+    heavy = np.isclose(rows.centred() + rows.mean, X[3]).all(axis=1)
     assert heavy.sum() > 200
 
 
@@ -122,19 +124,19 @@ def test_heavy_row_is_repeated():
 def test_head_and_blocks_are_those_of_the_rows(weight):
     rows = prepare_rows(X, weight, 0)
     sample = rows.head(300)
-    np.testing.assert_array_equal(sample.X, rows.X[:300])
+    np.testing.assert_array_equal(sample.centred(), rows.centred()[:300])
     np.testing.assert_array_equal(sample.mean, rows.mean)
     if weight is not None:
         np.testing.assert_array_equal(sample.weight, rows.weight[:300])
-    assert len(rows.head(10**6).X) == len(rows.X)
+    assert rows.head(10**6).n_rows == rows.n_rows
     blocks = rows.blocks(64)
     read = np.concatenate([rows.centred(block) for block in blocks])
-    np.testing.assert_array_equal(read, rows.X)
+    np.testing.assert_array_equal(read, rows.centred())
 
 
 def test_given_rows_are_those_that_were_given():
     rows = prepare_rows(X + 100, None, 0)
-    read = np.concatenate([rows.given(block) for block in rows.blocks(64)])
+    read = np.concatenate([rows.original(block) for block in rows.blocks(64)])
     order = np.lexsort(X.T[::-1])
     np.testing.assert_allclose(read[np.lexsort(read.T[::-1])], X[order] + 100)
 
@@ -143,7 +145,7 @@ def test_head_of_sorted_rows_is_a_random_sample():
     n_rows, n_seeds = 100, 200
     ordered = X[X[:, 0].argsort()]
     means = [
-        (prepare_rows(ordered, None, seed).head(n_rows).X).mean(axis=0)
+        (prepare_rows(ordered, None, seed).head(n_rows).centred()).mean(axis=0)
         for seed in range(n_seeds)
     ]
     # of the mean of a sample without replacement
@@ -180,11 +182,13 @@ def test_equal_rows_of_any_size_are_rows_of_zero(value, prepare):
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
 def test_head_and_tail_share_no_row_as_far_as_there_are_rows(weight):
     rows = prepare_rows(X, weight, 0)
-    n = len(rows.X)
+    n = rows.n_rows
     head, tail = rows.head(n - 300), rows.tail(300)
-    np.testing.assert_array_equal(np.concatenate([head.X, tail.X]), rows.X)
+    np.testing.assert_array_equal(
+        np.concatenate([head.centred(), tail.centred()]), rows.centred()
+    )
     if rows.weight is not None:
         joined = np.concatenate([head.weight, tail.weight])
         np.testing.assert_array_equal(joined, rows.weight)
     for everything in (rows.tail(n), rows.tail(10 * n)):
-        np.testing.assert_array_equal(everything.X, rows.X)
+        np.testing.assert_array_equal(everything.centred(), rows.centred())

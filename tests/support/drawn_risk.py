@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from skdsm.rows.in_memory import TrainingRows
+from skdsm.rows.in_memory import InMemoryRows
 from skdsm.training.corruption import NoiseLevels
-from skdsm.training.empirical_risk import EmpiricalRisk
 from support.quick_fits import settings
 
 SIGMA = 0.05
@@ -14,8 +13,8 @@ RANGE = NoiseLevels(0.2, 1.0)
 
 def draw(X, weight=None, *, seed=(0,), map=map, levels=SINGLE, **changes):
     """The one place that knows how a risk is made."""
-    rows = TrainingRows(X, weight, np.zeros(X.shape[1]))
-    return EmpiricalRisk(rows, settings(levels=levels, **changes), seed, map=map)
+    rows = InMemoryRows(X, weight, np.zeros(X.shape[1]))
+    return rows.risk(settings(levels=levels, **changes), seed, map=map)
 
 
 def lattice(n):

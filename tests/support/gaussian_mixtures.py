@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import logsumexp, softmax
 from scipy.stats import chi2
 
-from skdsm.mcmc.hmc import Target
+from support.known_targets import target_of
 
 
 def mixture_target(means, weights, sigma, log_scale=0.0):
@@ -23,7 +23,7 @@ def mixture_target(means, weights, sigma, log_scale=0.0):
     def score(X):
         return (softmax(log_terms(X), axis=1) @ means - X) / sigma**2
 
-    return Target(log_density, score)
+    return target_of(log_density, score)
 
 
 def ring(n_modes=8, radius=2.0):
@@ -35,6 +35,11 @@ def ring(n_modes=8, radius=2.0):
 def ring_moments(sigma, radius=2.0, inflation=4.0):
     """Mean and inflated covariance of the ring with equal weights."""
     return np.zeros(2), inflation * (0.5 * radius**2 + sigma**2) * np.eye(2)
+
+
+def coordinates(path, X):
+    """The inverse of `path.rows`."""
+    return np.linalg.solve(path.factor, (X - path.mean).T).T
 
 
 def nearest(X, means):

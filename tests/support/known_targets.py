@@ -18,14 +18,14 @@ class KnownTarget(NamedTuple):
     first: np.ndarray  # E[x]
     second: np.ndarray  # E[x x']
 
-    @property
-    def covariance(self):
-        return self.second - np.outer(self.first, self.first)
+
+def target_of(log_density, score):
+    return Target(score, lambda X: (log_density(X), score(X)))
 
 
 def gaussian_target(covariance, mean=0.0):
     precision = np.linalg.inv(covariance)
-    return Target(
+    return target_of(
         lambda X: -0.5 * np.einsum("ij,ij->i", (X - mean) @ precision, X - mean),
         lambda X: (mean - X) @ precision,
     )
@@ -59,12 +59,7 @@ def mixture(n_draws, seed=0):
 
 
 def moment_errors(X, known):
-    """Errors of all first and second moments of independent rows, in standard errors.
-
-    Returns
-    -------
-    ndarray of shape (d + d (d + 1) / 2,)
-    """
+    """Errors of all first and second moments of independent rows, over their s.e."""
     i, j = np.triu_indices(X.shape[1])
     moments = np.hstack([X, X[:, i] * X[:, j]])
     expected = np.append(known.first, known.second[i, j])

@@ -3,36 +3,54 @@
 import copy
 
 import numpy as np
+import pytest
 from sklearn import config_context
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.training.corruption import NoiseLevels
 from skdsm.training.fit import Settings
 
-# Every option that changes what is trained or returned, once.
+# Every option that changes what is trained or returned, and every pair of gains,
+# objective, and one noise level or a range.
 CONFIGURATIONS = {
-    "default": {},
+    "default": {},  # learned gains, dsm, a range
     "paper": {"gains": "unit", "sigma": 0.5},
-    "unit gains, noise range": {"gains": "unit", "sigma": [0.2, 2.0]},
-    "learned gains": {"gains": "learned", "sigma": 0.5},
-    "implicit": {"objective": "ism", "gains": "unit", "sigma": 0.5},
-    "implicit, learned gains, noise range": {
+    "implicit, unit gains, noise range, score norm": {
         "objective": "ism",
-        "gains": "learned",
-        "sigma": (0.1, 1.0),
-    },
-    "score norm, automatic threshold": {
+        "gains": "unit",
+        "sigma": [0.1, 1.0],
         "ranking": "score_norm",
         "contamination": "auto",
     },
-    "combined ranking": {
+    "implicit, learned gains, combined ranking": {
+        "objective": "ism",
+        "gains": "learned",
+        "sigma": 0.5,
         "ranking": "combined",
         "n_landmarks": 30,
-        "sigma": (0.1, 1.0),
     },
-    "support": {"support_fraction": 0.8},
-    "penalty, one corruption": {"alpha": 0.01, "n_corruptions": 1},
+    "support, penalty, one corruption": {
+        "support_fraction": 0.8,
+        "alpha": 0.01,
+        "n_corruptions": 1,
+    },
 }
+
+
+def with_every_model_or_value(name, values, chosen):
+    """Parametrise: all values by default, and those chosen for the other models too.
+
+    Which value it is and which model it is concern different code, so that each meets
+    each of the other only where `chosen` says.
+    """
+    cells = [(CONFIGURATIONS["default"], value) for value in values]
+    ids = [f"default-{value}" for value in values]
+    for model, parameters in CONFIGURATIONS.items():
+        if model != "default":
+            cells += [(parameters, value) for value in chosen]
+            ids += [f"{model}-{value}" for value in chosen]
+    return pytest.mark.parametrize(("parameters", name), cells, ids=ids)
+
 
 # What answers for rows; `inverse_transform` takes codes.
 QUERIES = [

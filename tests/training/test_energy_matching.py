@@ -14,7 +14,7 @@ from support.reference import E, decode, encode, square_norm, subtract
 from skdsm.exceptions import NonFiniteError
 from skdsm.model.parameters import Parameters
 from skdsm.model.parzen import held_out_log_density
-from skdsm.rows.in_memory import TrainingRows, prepare_rows
+from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.training import energy_matching
 from skdsm.training.corruption import NoiseLevels, draw_corruption
 from skdsm.training.energy_matching import match_energy
@@ -91,7 +91,7 @@ def test_no_other_gains_do_better(levels, strength, most, monkeypatch):
     X = rng.standard_normal((12, 2))
     X[0] = 3.0
     weight = np.where(np.arange(12) < 8, 1.0, most)
-    rows = TrainingRows(X, weight, np.zeros(2))
+    rows = InMemoryRows(X, weight, np.zeros(2))
     matched = match_energy(theta, rows, levels, strength, SEED)
     for kept, before in zip(matched[:3], theta[:3], strict=True):
         np.testing.assert_array_equal(kept, before)
@@ -105,7 +105,7 @@ def test_no_other_gains_do_better(levels, strength, most, monkeypatch):
     for _ in range(100):  # Huber's location and scale, together
         limit = max(
             energy_matching._ROBUST * np.median(np.abs(D - k)),
-            energy_matching._FEW_NATS * levels.low**2,
+            energy_matching._QUADRATIC_NATS * levels.low**2,
         )
         k = minimize_scalar(lambda k, limit=limit: share @ huber(D - k, limit)).x
     assert (np.abs(D - k) > limit).any()

@@ -17,7 +17,7 @@ from support.drawn_noise import (
 from support.quick_fits import settings
 from support.random_models import random_parameters
 
-from skdsm.rows.in_memory import TrainingRows
+from skdsm.rows.in_memory import InMemoryRows
 from skdsm.training.corruption import draw_corruption
 from skdsm.training.empirical_risk import EmpiricalRisk
 
@@ -79,7 +79,7 @@ def test_a_place_is_inside_the_bank_and_a_function_of_the_seed(
 def test_many_copies_of_rows_in_long_blocks_find_a_place():
     """Few units make long blocks, many copies a short bank."""
     X = np.random.default_rng(0).standard_normal((10_000, 2))
-    rows = TrainingRows(X, None, np.zeros(2))
+    rows = InMemoryRows(X, None, np.zeros(2))
     risk = EmpiricalRisk(rows, settings(n_components=4, n_corruptions=1000), (0,))
     X_noisy, _ = risk.sample(20_000)
     assert len(X_noisy) >= 20_000
@@ -167,7 +167,7 @@ def risks(objective, levels, n_seeds=N_SEEDS):
     X = np.random.default_rng(0).standard_normal((N_ROWS, D))
     X = X[X[:, 0].argsort()]  # blocks differ
     parameters = random_parameters(1, d=D, gains="mixed")
-    rows = TrainingRows(X, None, np.zeros(D))
+    rows = InMemoryRows(X, None, np.zeros(D))
     made = settings(levels=levels, objective=objective, n_corruptions=2)
     draws = (EmpiricalRisk(rows, made, (seed,))(parameters) for seed in range(n_seeds))
     return np.array([[value, *gradient.pack()] for value, gradient in draws])

@@ -12,8 +12,8 @@ from support.quick_fits import (
 )
 from support.random_models import random_parameters
 
-from skdsm.rows.in_file import leave_rows
-from skdsm.rows.in_memory import TrainingRows, prepare_rows
+from skdsm.rows.in_file import rows_in_place
+from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.training.corruption import NoiseLevels
 from skdsm.training.empirical_risk import EmpiricalRisk
 from skdsm.training.fit import Parts, fit_energy_model, training_precision
@@ -61,11 +61,12 @@ def test_rounding_is_nothing_beside_the_noise_of_a_gradient(reach, learn_gains):
     made = settings(
         n_components=16, levels=NoiseLevels(1.0, 1.0), learn_gains=learn_gains
     )
-    assert training_precision(rows.X, made.levels) == np.float32
-    fitted = fit_energy_model(rows, made, 0, parts=Parts(precision=given_precision))
+    assert training_precision(rows.centred(), made.levels) == np.float32
+    parts = Parts(precision=given_precision)
+    fitted = fit_energy_model(rows, made, 0, parts=parts).training
     double, single = [], []
     for _ in range(20):
-        clean = rng.choice(rows.X, 500)
+        clean = rng.choice(rows.centred(), 500)
         noisy = clean + rng.standard_normal(clean.shape)
         double.append(gradient(fitted.parameters, noisy, clean, np.float64))
         single.append(gradient(fitted.parameters, noisy, clean, np.float32))
@@ -81,18 +82,18 @@ MEAN = SINGLE.mean(axis=0, dtype=np.float64)
 
 
 def in_memory(X):
-    return TrainingRows((X - MEAN).astype(X.dtype), None, MEAN)
+    return InMemoryRows((X - MEAN).astype(X.dtype), None, MEAN)
 
 
 def mapped(X):
-    return leave_rows(X, None, MEAN, 0)
+    return rows_in_place(X, None, MEAN, 0)
 
 
 @pytest.mark.parametrize("make", [in_memory, mapped])
 def test_rounded_rows_are_those_of_single_precision(make):
     """Their values are the same numbers, of either type: so is all that is computed."""
     expected = make(SINGLE)
-    rounded = make(SINGLE.astype(np.float64)).rounded(np.float32)
+    rounded = make(SINGLE.astype(np.float64)).astype(np.float32)
     assert rounded.dtype == expected.dtype == np.float32
     made = settings(n_components=5, levels=RANGE)
     parameters = random_parameters(5, m=5, d=D)
@@ -102,8 +103,8 @@ def test_rounded_rows_are_those_of_single_precision(make):
     )
     for part in ("head", "tail", "sample"):
         few, wanted = getattr(rounded, part)(500), getattr(expected, part)(500)
-        assert few.X.dtype == np.float32
-        np.testing.assert_array_equal(few.X, wanted.X)
+        assert few.centred().dtype == np.float32
+        np.testing.assert_array_equal(few.centred(), wanted.centred())
 
 
 # --- Fits ---
@@ -119,14 +120,8 @@ def test_a_fit_in_single_precision_is_as_good():
         rows = prepare_rows(X, None, 0)
         made = settings(n_components=8, levels=RANGE, learn_gains=True, tol=0.01)
         parts = Parts(precision=precision)
-        return [
-            noisy(
-                fit_energy_model(rows, made, seed, parts=parts).parameters.translate(
-                    rows.mean - clean.mean
-                )
-            )[0]
-            for seed in range(5)
-        ]
+        fits = [fit_energy_model(rows, made, seed, parts=parts) for seed in range(5)]
+        return [noisy(fit.model.parameters.translate(-clean.mean))[0] for fit in fits]
 
     single, double = losses(training_precision), losses(given_precision)
     error = np.hypot(np.std(single), np.std(double)) / np.sqrt(5)

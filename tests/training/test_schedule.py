@@ -110,15 +110,15 @@ def test_fit_follows_its_schedule():
     rows = prepare_rows(normal_rows(20_000, 3), None, 0)
     options = fit_settings(n_corruptions=4, tol=1e9, max_iter=300)
     monitor = Stages()
-    result = fit_energy_model(rows, options, 0, monitor=monitor)
+    model, training = fit_energy_model(rows, options, 0, monitor=monitor)
     first = monitor.stages[0]
     assert 4 * (4 * 3) <= size(first) < 20_000  # parameters, four times
     expected = [(1250, 1, 2), (5000, 1, 2)]
     expected += [(20_000, n_copies, 1) for n_copies in (1, 2, 4)]
     assert monitor.stages == expected
-    assert len(result.stage_ends) == 5
+    assert len(training.stage_ends) == 5
     monitor = Stages()
-    fit_energy_model(rows, options, 0, start=result.parameters, monitor=monitor)
+    fit_energy_model(rows, options, 0, start=model.parameters, monitor=monitor)
     np.testing.assert_array_equal(np.unique(monitor.stages, axis=0), [(20_000, 4, 1)])
 
 

@@ -37,7 +37,7 @@ STAGES = [Stage(10, 1), Stage(40, 1), Stage(40, 2), Stage(40, 4)]
 
 
 def run_training(
-    validation, monitor=None, tol=1e-3, max_iter=10_000, idle_loss=np.inf, **changes
+    validation, monitor=None, tol=1e-3, max_iter=10_000, identity_loss=np.inf, **changes
 ):
     """Train on a new quadratic each stage, with given validation losses.
 
@@ -66,7 +66,7 @@ def run_training(
         next_stage,
         draw_risk,
         lambda parameters, risk: random_change(1),
-        idle_loss=idle_loss,
+        identity_loss=identity_loss,
         max_iter=max_iter,
         tol=tol,
         monitor=monitor,
@@ -133,7 +133,7 @@ def run_one_stage(n_runs, monitor, max_iter=10_000):
         scaling,
         validation_risk=lambda parameters: 1.0,
         scale=1.0,
-        idle_loss=np.inf,
+        identity_loss=np.inf,
         max_iter=max_iter,
         tol=0.0,
         learn_gains=True,
@@ -217,7 +217,7 @@ def test_each_stage_starts_where_the_last_one_ended():
         scaling,
         validation_risk=lambda parameters: quadratic(parameters)[0],
         scale=1.0,
-        idle_loss=np.inf,
+        identity_loss=np.inf,
         max_iter=1000,
         tol=0.0,
     )
@@ -241,8 +241,8 @@ def test_stage_has_improved_if_the_validation_loss_fell_by_more_than_the_toleran
     assert improvements == [True, True, improved, True]
 
 
-def improves(validation, tol, idle_loss=np.inf):
-    return run_training(validation, tol=tol, idle_loss=idle_loss)[2][:2]
+def improves(validation, tol, identity_loss=np.inf):
+    return run_training(validation, tol=tol, identity_loss=identity_loss)[2][:2]
 
 
 def test_tolerance_is_relative():
@@ -258,9 +258,9 @@ def test_tolerance_is_relative_to_what_doing_nothing_loses_if_that_is_less():
     """At a low noise level nearly all of it stays, whatever the model."""
     # doing nothing loses 1, and the model at most a hundredth less
     validation = [1.0, 0.995, 0.9949, 0.9948, 0.9947]
-    assert improves(validation, 1e-3, idle_loss=1.0) == [True, True]
-    assert improves(validation, 1e-3, idle_loss=10.0) == [True, False]
-    assert improves(validation, 0.05, idle_loss=1.0) == [True, False]
+    assert improves(validation, 1e-3, identity_loss=1.0) == [True, True]
+    assert improves(validation, 1e-3, identity_loss=10.0) == [True, False]
+    assert improves(validation, 0.05, identity_loss=1.0) == [True, False]
 
 
 def test_stage_without_an_iteration_is_an_end_as_good_as_any():
@@ -276,7 +276,7 @@ def test_stage_without_an_iteration_is_an_end_as_good_as_any():
         lambda parameters, risk: IDENTITY,
         validation_risk=lambda parameters: minimum(parameters)[0],
         scale=1.0,
-        idle_loss=np.inf,
+        identity_loss=np.inf,
         max_iter=100,
         tol=1e-3,
         learn_gains=True,
@@ -326,7 +326,7 @@ def test_line_search_that_fails_is_a_stage_without_improvement():
         lambda parameters, risk: IDENTITY,
         validation_risk=lambda parameters: -Quadratic(0)(parameters)[0],
         scale=1.0,
-        idle_loss=np.inf,
+        identity_loss=np.inf,
         max_iter=5,
         tol=0.0,
         learn_gains=True,

@@ -1,0 +1,89 @@
+"""Rows of other array libraries, by scikit-learn's array API dispatch.
+
+All of it is off unless ``config_context(array_api_dispatch=True)`` says otherwise; what
+comes in is then converted to NumPy by scikit-learn.
+"""
+
+import numpy as np
+from sklearn.utils._array_api import (
+    _convert_to_numpy,
+    _is_numpy_namespace,
+    _max_precision_float_dtype,
+    array_api_compat,
+    get_namespace_and_device,
+)
+
+from skdsm._sklearn.backends import Backend
+from skdsm.model.array_ops import Device, block_rows
+from skdsm.rows.on_device import place_rows
+
+__all__ = ["ArrayBackend", "device_of", "to_numpy"]
+
+
+def to_numpy(array):
+    """Copy an array of any library to the host; anything else stays as it is."""
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
+        return array
+    return _convert_to_numpy(array, array_api_compat.array_namespace(array))
+
+
+def device_of(X):
+    """The device of an array, or None if it is NumPy's or not an array."""
+    xp, is_array_api, device = get_namespace_and_device(X)
+    if not is_array_api or _is_numpy_namespace(xp):
+        return None
+    return Device(xp, device, _max_precision_float_dtype(xp, device), to_numpy)
+
+
+class ArrayBackend(Backend):
+    """Rows on a device: the fit, queries and their results stay there."""
+
+    def __init__(self, device):
+        self.device = device
+        self.where = f"an array of {device.xp.__name__}"
+
+    @classmethod
+    def of(cls, X):
+        """The backend of an array, or None if it is NumPy's or not an array."""
+        device = device_of(X)
+        return None if device is None else cls(device)
+
+    def float_types(self, X, name):
+        # not all libraries complain
+        if self.device.xp.isdtype(X.dtype, "complex floating"):
+            raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
+        return [self.device.wide, self.device.xp.float32]
+
+    def as_weights(self, sample_weight):
+        # or scikit-learn would look for the strides of a list, to move it to a device
+        if hasattr(sample_weight, "__dlpack__"):
+            return sample_weight
+        return np.asarray(sample_weight)
+
+    def prepare(self, X, sample_weight, seed, owner):
+        return place_rows(X, sample_weight, seed, device=self.device)
+
+    def evaluate(self, function, subject, X, *, n_jobs, owner, name="X"):
+        subject = subject.to(self.device)
+        with np.errstate(over="ignore"):  # to infinity, far from the data
+            parts = [
+                function(subject, X[rows, :])
+                for rows in block_rows(X.shape[0], subject.width)
+            ]
+        return parts[0] if len(parts) == 1 else self.device.xp.concat(parts)
+
+    def attributes(self, fitted):
+        return {name: self._put(value) for name, value in fitted.items()}
+
+    def _put(self, value):
+        if not isinstance(value, np.ndarray):
+            return value
+        is_single = value.dtype == np.float32
+        return self.device.put(value, self.device.xp.float32 if is_single else None)
+
+    def labels(self, decision):
+        xp = self.device.xp
+        return 2 * xp.astype(decision >= 0, xp.int64) - 1
+
+    def mean(self, values):
+        return float(self.device.xp.mean(values))
