@@ -15,8 +15,8 @@ PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 # sentence and shapes do.
 PUBLIC = skdsm/__init__.py skdsm/estimator.py skdsm/calibration.py skdsm/scorers.py \
 	skdsm/exceptions.py skdsm/onnx/converter.py skdsm/_sklearn/detection_mixin.py \
-	skdsm/_sklearn/density_mixin.py skdsm/model/energy.py skdsm/model/parameters.py \
-	skdsm/model/parzen.py skdsm/training/objectives.py skdsm/detection/conformal.py \
+	skdsm/_sklearn/density_mixin.py skdsm/training/objectives.py \
+	skdsm/detection/conformal.py \
 	$(filter-out skdsm/display/_%,$(wildcard skdsm/display/*.py))
 
 .DEFAULT_GOAL := help
