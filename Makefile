@@ -15,8 +15,8 @@ PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 # sentence and shapes do.
 PUBLIC = skdsm/__init__.py skdsm/estimator.py skdsm/calibration.py skdsm/scorers.py \
 	skdsm/exceptions.py skdsm/onnx/converter.py skdsm/_sklearn/detection_mixin.py \
-	skdsm/_sklearn/density_mixin.py skdsm/model/energy.py skdsm/model/parameters.py \
-	skdsm/model/parzen.py skdsm/training/objectives.py skdsm/detection/conformal.py \
+	skdsm/_sklearn/density_mixin.py skdsm/training/objectives.py \
+	skdsm/detection/conformal.py \
 	$(filter-out skdsm/display/_%,$(wildcard skdsm/display/*.py))
 
 .DEFAULT_GOAL := help
@@ -95,15 +95,16 @@ package: $(VENV)/.extra-release ## sdist and wheel in dist/, checked, and the wh
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python .ci/check_package.py dist
 
-# What a script prints is kept: the documentation's page of benchmarks includes it. A
-# script that prints nothing, for want of data, leaves the last results where they are.
+# What a script prints is kept: the documentation's page of benchmarks includes it. With
+# BENCH_ARGS it is only shown, as results of the defaults are to be kept. A script that
+# prints nothing, for want of data, leaves the last results where they are.
 bench: SHELL := bash
 bench: $(VENV)/.extra-plot $(VENV)/.extra-dask ## every benchmarks/bench_*.py with its defaults
 	@set -e -o pipefail; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; \
 		printed=$$(mktemp); \
 		MPLBACKEND=Agg $(BIN)/python -u "$$script" $(BENCH_ARGS) | tee "$$printed"; \
-		if [ -s "$$printed" ]; then \
+		if [ -s "$$printed" ] && [ -z '$(BENCH_ARGS)' ]; then \
 			cat "$$printed" > doc/benchmarks/$$(basename "$$script" .py).txt; \
 		fi; \
 		rm "$$printed"; \
