@@ -13,17 +13,28 @@ from sklearn.base import (
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._metadata_requests import _raise_for_params
+from sklearn.utils._param_validation import HasMethods, InvalidParameterError
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.validation import (
+    _check_method_params,
+    _num_samples,
+    check_consistent_length,
+    check_is_fitted,
+)
 
+from skdsm._blocks import default_float_errors
 from skdsm._sklearn.array_backend import to_numpy
 from skdsm._sklearn.backends import backend_of
 from skdsm._sklearn.validation import Number
 from skdsm.detection.conformal import conformal_p_values, conformal_threshold
+from skdsm.detection.threshold import scores_less_rounding
 
 __all__ = ["ConformalOutlierDetector"]
-
-_TIE = 1e-9  # scores closer than this, relative to their range, are one score
 
 
 class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
@@ -36,7 +47,13 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     rows has no such guarantee, and usually gives more false alarms than it promises.
 
     Pass normal rows. Anomalies among the calibration rows make p-values larger: fewer
-    rows are called outliers, normal or not.
+    rows are called outliers, normal or not. One such row of n raises a p-value by at
+    most 1 / (n + 1), whatever its values are.
+
+    Weights and other metadata reach the fit of the detector, by scikit-learn's
+    :ref:`metadata routing <sklearn:metadata_routing>`. Each calibration row counts
+    once, whatever its weight: the rate of false alarms is a promise for new rows from
+    the source of the calibration rows.
 
     Read more in the :ref:`User Guide <thresholds>`.
 
@@ -63,12 +80,13 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         The fitted detector.
 
     calibration_scores_ : ndarray of shape (n_calibration,)
-        Scores of the calibration rows, ascending. All are lowered by a billionth of
-        their range, so that rounding does not make outliers of rows with equal scores.
+        Scores of the calibration rows, ascending. Each is lowered by some units of its
+        rounding, so that rounding does not make outliers of rows with equal scores.
 
     offset_ : float
         Threshold for the present `alpha`: ``decision_function`` is ``score_samples``
-        minus this.
+        minus this. There is none while `alpha` is too small for the number of rows
+        that calibrate.
 
     n_features_in_ : int
         Number of features seen in `fit`, if the detector has this attribute.
@@ -103,7 +121,7 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "estimator": [HasMethods(["fit", "score_samples"])],
+        "estimator": [HasMethods(["fit"])],
         "alpha": [Number(Real, 0, 1, closed="neither")],
         "calibration_size": [Number(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
@@ -118,16 +136,23 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, **params):
         """Fit the detector to one part of the rows, and calibrate it with the rest.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Normal rows.
+            Normal rows. A dask DataFrame only if the detector is frozen.
 
         y : Ignored
             Not used, present for API consistency by convention.
+
+        **params : dict
+            Metadata for the fit of the detector, such as `sample_weight`, of which it
+            gets the part that belongs to its rows. The detector must request them:
+            ``sklearn.set_config(enable_metadata_routing=True)`` and, for instance,
+            ``detector.set_fit_request(sample_weight=True)``. They do not change how
+            rows calibrate.
 
         Returns
         -------
@@ -138,7 +163,11 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         ------
         ValueError
             If there are too few calibration rows for `alpha`, if their scores are not
-            finite, or if the detector cannot be fitted.
+            finite, or if the detector cannot be fitted; if metadata are given while
+            routing is disabled, or to a frozen detector.
+        TypeError
+            If the detector is to be fitted to a part of a dask collection with an
+            unknown number of rows; if it does not request the metadata that are given.
 
         Examples
         --------
@@ -150,26 +179,83 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector.fit([[0.5], [1.5], [3.0]]).calibration_scores_.shape
         (3,)
         """
+        _raise_for_params(params, self, "fit")
+        self._check_estimator()
         if isinstance(self.estimator, FrozenEstimator):
+            if params:
+                raise ValueError(
+                    f"The detector is frozen, and not fitted: {sorted(params)} would "
+                    "have no effect."
+                )
             estimator, held_out = self.estimator, X
         else:
-            train, held_out = train_test_split(
-                X, test_size=self.calibration_size, random_state=self.random_state
-            )
-            estimator = clone(self.estimator).fit(train)
-        scores = to_numpy(estimator.score_samples(held_out))
-        scores = np.sort(np.asarray(scores, np.float64))
+            estimator, held_out = self._fit_to_a_part(X, params)
+        scores = np.asarray(to_numpy(estimator.score_samples(held_out)), np.float64)
         if not np.isfinite(scores).all():
             raise ValueError("Scores of the rows that calibrate are not finite.")
-        scores -= _TIE * (scores[-1] - scores[0])
+        with default_float_errors():
+            scores = scores_less_rounding(np.sort(scores))
         conformal_threshold(scores, self.alpha)  # or alpha is out of reach
         self.estimator_ = estimator
         self.calibration_scores_ = scores
-        if hasattr(estimator, "n_features_in_"):
-            self.n_features_in_ = estimator.n_features_in_
-        if hasattr(estimator, "feature_names_in_"):
-            self.feature_names_in_ = estimator.feature_names_in_
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(estimator, name):
+                setattr(self, name, getattr(estimator, name))
         return self
+
+    def _check_estimator(self):
+        try:
+            self.estimator.score_samples  # noqa: B018
+        except AttributeError as error:
+            # scikit-learn chains to the cause: novelty=True is missing, for instance
+            while error.__cause__ is not None:
+                error = error.__cause__
+            raise InvalidParameterError(
+                f"The 'estimator' parameter of {type(self).__name__} must be an object "
+                f"with the method 'score_samples', got {self.estimator!r}: {error}"
+            ) from None
+
+    def _fit_to_a_part(self, X, params):
+        """Fit a clone to a random part of the rows, and return it and the others."""
+        is_lazy, shape = hasattr(X, "__dask_graph__"), getattr(X, "shape", (None,))
+        if is_lazy and not isinstance(shape[0], int):
+            raise TypeError(
+                "X is a dask collection with an unknown number of rows, of which no "
+                "random part can be taken. Please fit the detector to one part of the "
+                "rows, wrap it in sklearn.frozen.FrozenEstimator, and pass the others; "
+                "or pass X.to_dask_array(lengths=True)."
+            )
+        fit_params = process_routing(self, "fit", **params).estimator.fit
+        check_consistent_length(X, fit_params.get("sample_weight"))
+        train, held_out, indices, _ = train_test_split(
+            X,
+            np.arange(_num_samples(X)),
+            test_size=self.calibration_size,
+            random_state=self.random_state,
+        )
+        fit_params = _check_method_params(X, fit_params, indices=indices)
+        return clone(self.estimator).fit(train, **fit_params), held_out
+
+    def get_metadata_routing(self):
+        """Tell what metadata the detector requests.
+
+        Returns
+        -------
+        routing : sklearn.utils.metadata_routing.MetadataRouter
+            The requests: metadata of `fit` go to the detector's `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.neighbors import KernelDensity
+        >>> from skdsm.calibration import ConformalOutlierDetector
+        >>> ConformalOutlierDetector(KernelDensity()).get_metadata_routing()
+        {'estimator': {'mapping': [{'caller': 'fit', 'callee': 'fit'}], ...
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
 
     @property
     def offset_(self):
@@ -180,7 +266,14 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         float
             Score below which rows are outliers.
         """
+        try:
+            return self._threshold()
+        except ValueError as error:  # hasattr and dir expect no other kind
+            raise AttributeError(str(error)) from error
+
+    def _threshold(self):
         check_is_fitted(self)
+        self._validate_params()  # alpha may have changed since the fit
         return conformal_threshold(self.calibration_scores_, self.alpha)
 
     def score_samples(self, X):
@@ -234,7 +327,9 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         >>> detector.decision_function([[1], [9]]) < 0
         array([False,  True])
         """
-        return self.score_samples(X) - self.offset_
+        threshold = self._threshold()
+        with default_float_errors():
+            return self.score_samples(X) - threshold
 
     def predict(self, X):
         """Tell inliers from outliers.
@@ -295,7 +390,9 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator).input_tags
-        tags.input_tags.sparse = inner.sparse
-        tags.input_tags.allow_nan = inner.allow_nan
+        # of what is not an estimator, fit says so; repr still has to work
+        if isinstance(self.estimator, BaseEstimator):
+            inner = get_tags(self.estimator).input_tags
+            tags.input_tags.sparse = inner.sparse
+            tags.input_tags.allow_nan = inner.allow_nan
         return tags

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -21,7 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skdsm import __version__
-from skdsm._blocks import block_map
+from skdsm._blocks import block_map, default_float_errors
 from skdsm._sklearn.backends import backend_of, evaluate, query
 from skdsm._sklearn.callbacks import FitMonitor
 from skdsm._sklearn.density_mixin import DensityMixin
@@ -30,6 +29,7 @@ from skdsm._sklearn.detection_mixin import (
     DetectionMixin,
     fitted_model,
 )
+from skdsm._sklearn.schedulers import local_threads
 from skdsm._sklearn.validation import (
     COUNT,
     NON_NEGATIVE,
@@ -417,7 +417,7 @@ class DenoisingScoreMatcher(
         >>> once.energy([[5]]) == twice.energy([[5]])
         array([ True])
         """
-        with fitted_state_kept(self):
+        with fitted_state_kept(self), default_float_errors():
             self._fit(X, y, sample_weight)
         return self
 
@@ -434,7 +434,7 @@ class DenoisingScoreMatcher(
         hooks = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**hooks)
 
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
+        with block_map(local_threads(self.n_jobs)) as map:
             rows = backend.prepare(X, sample_weight, seed, type(self).__name__)
             attributes = partial(
                 self._attributes,

@@ -1,8 +1,14 @@
 """Scorers for model selection: labelled outliers, whatever their label."""
 
+from numbers import Number
+
 import numpy as np
 from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import column_or_1d
+from sklearn.utils._array_api import array_api_compat
+
+from skdsm._blocks import default_float_errors
+from skdsm._sklearn.dispatch import to_numpy
 
 __all__ = ["make_outlier_scorer"]
 
@@ -27,7 +33,9 @@ def make_outlier_scorer(metric="roc_auc", *, outlier_label):
 
     outlier_label : object
         Label of outliers in y, such as 1, -1 or "fraud". The other label marks normal
-        rows. There is no default, because a wrong one would invert the metric.
+        rows. There is no default, because a wrong one would invert the metric. Labels
+        may be numbers, text or dates, in any container that NumPy can read: lists,
+        arrays, and columns of pandas, polars or pyarrow.
 
     Returns
     -------
@@ -37,12 +45,14 @@ def make_outlier_scorer(metric="roc_auc", *, outlier_label):
         :func:`~sklearn.model_selection.cross_val_score` and similar functions. The
         estimator needs `score_samples`, as outlier detectors and densities of
         scikit-learn have it, and pipelines that end in one. Calls raise ValueError if y
-        does not contain outliers and exactly one other label.
+        does not contain outliers and exactly one other label, if labels are missing, or
+        if they mix types, such as numbers and text.
 
     Raises
     ------
     ValueError
-        If the metric is not known.
+        If the metric is not known, or if `outlier_label` is None or not a number, as
+        missing labels are.
 
     Notes
     -----
@@ -69,6 +79,11 @@ def make_outlier_scorer(metric="roc_auc", *, outlier_label):
         raise ValueError(
             f"metric must be callable or one of {list(_METRICS)}, got {metric!r}."
         )
+    if _is_missing(outlier_label):
+        raise ValueError(
+            f"outlier_label={outlier_label!r} is what missing labels are. Please label "
+            "outliers by a number or by text."
+        )
     return make_scorer(
         _evaluate,
         response_method=["score_samples"],
@@ -80,23 +95,71 @@ def make_outlier_scorer(metric="roc_auc", *, outlier_label):
 def _evaluate(y_true, y_score, *, metric, outlier_label, sample_weight=None):
     is_outlier = _is_outlier(y_true, outlier_label)
     kw = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return float(_METRICS.get(metric, metric)(is_outlier, -y_score, **kw))
+    with default_float_errors():
+        outlier_score = -np.asarray(to_numpy(y_score))
+        return float(_METRICS.get(metric, metric)(is_outlier, outlier_score, **kw))
 
 
 def _is_outlier(y, outlier_label):
-    y = column_or_1d(y)
-    assert_all_finite(y, input_name="y")
-    labels = np.unique(y)
-    others = [label for label in labels if label != outlier_label]
-    shown = ", ".join(map(repr, labels[:5].tolist())) + ", ..." * (len(labels) > 5)
-    if len(others) == len(labels):
+    """Whether each label is that of outliers. Labels are compared, but never sorted."""
+    values, codes = _distinct(_one_array(y))
+    if any(_is_missing(value) for value in values):
+        raise ValueError(
+            "y has missing labels (NaN, None or NA). Please label these rows, or leave "
+            "them out."
+        )
+    shown = ", ".join(map(repr, values[:5])) + ", ..." * (len(values) > 5)
+    kinds = sorted({_kind(value) for value in values})
+    if len(kinds) > 1:
+        raise ValueError(
+            f"y mixes labels of several types, {' and '.join(kinds)}: {shown}. Please "
+            "give all labels one type."
+        )
+    are_outliers = np.array([bool(value == outlier_label) for value in values])
+    if not are_outliers.any():
         raise ValueError(
             f"y holds no row with outlier_label={outlier_label!r}, only {shown}. In "
             "cross-validation, StratifiedKFold puts outliers into every fold."
         )
-    if len(others) != 1:
+    if len(values) != 2:
         raise ValueError(
             f"y must hold outlier_label={outlier_label!r} and one other label, that of "
             f"normal rows, got {shown}."
         )
-    return y != others[0]
+    return are_outliers[codes]
+
+
+def _one_array(y):
+    """Labels of any container as an array of one dimension, without conversion."""
+    if isinstance(y, list | tuple):  # NumPy would turn numbers among words into words
+        y = np.array(y, dtype=object)
+    elif array_api_compat.is_array_api_obj(y):
+        y = to_numpy(y)
+    y = column_or_1d(np.asarray(y))
+    return y.astype(object) if y.dtype.kind == "T" else y  # text of variable width
+
+
+def _distinct(y):
+    """Distinct labels, a list, and the place of each label in it."""
+    if y.dtype != object:
+        values, codes = np.unique(y, return_inverse=True)
+        return list(values) if y.dtype.kind in "mM" else values.tolist(), codes
+    places = {}
+    try:
+        codes = [places.setdefault(label, len(places)) for label in y]
+    except TypeError as error:
+        raise ValueError(f"y holds labels that cannot be compared: {error}.") from None
+    values = [v.item() if isinstance(v, np.generic) else v for v in places]
+    return values, np.array(codes)
+
+
+def _is_missing(label):
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, Number | np.generic) and bool(label != label)
+
+
+def _kind(label):
+    if isinstance(label, Number):
+        return "numbers"
+    return "text" if isinstance(label, str) else type(label).__name__

@@ -1,10 +1,14 @@
 """Blocks on threads: results in order, BLAS held to one thread meanwhile."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support import __path__ as support
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdsm._blocks import block_map, single_threaded_blas
@@ -141,3 +145,29 @@ def test_another_thread_may_limit_blas_afterwards():
 
     assert in_a_thread_that_ends(limited) == 1
     assert blas_threads() == 2
+
+
+@pytest.mark.parametrize("_two_blas_threads", ["nobody"], indirect=True)
+def test_children_that_are_forked_at_any_moment_fit_and_score():
+    """Of threads that fit and score, or inside; with two BLAS threads, as set before.
+
+    Without a word to the operating system about forks, most would hang on a lock that
+    was held during the fork, or keep the one thread of others.
+    """
+    script = Path(*support) / "fork_many_times.py"
+    run = subprocess.run(
+        [sys.executable, script, "40"], capture_output=True, text=True, timeout=120
+    )
+    assert run.stdout == "43 answered\n", run.stderr
+
+
+@pytest.mark.parametrize("state", [{"all": "raise"}, {"all": "ignore"}])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_float_errors_are_handled_as_numpy_does_by_default(n_threads, state):
+    default = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+    with np.errstate(**state):
+        before = np.geterr()
+        with block_map(n_threads) as map:
+            assert np.geterr() == default
+            assert list(map(lambda _: np.geterr(), range(3))) == 3 * [default]
+        assert np.geterr() == before

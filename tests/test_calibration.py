@@ -3,14 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from scipy.stats import betabinom, chisquare, false_discovery_control
-from sklearn.base import clone, is_outlier_detector
+from sklearn import config_context
+from sklearn.base import BaseEstimator, clone, is_outlier_detector
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -148,6 +152,64 @@ def test_rows_are_as_clear_cut_alone_as_together(detector):
     np.testing.assert_array_equal(conformal.predict(X), alone)
 
 
+class FirstColumn(BaseEstimator):
+    """A detector whose scores are the rows' first entries."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def score_samples(self, X):
+        return np.asarray(X, dtype=float)[:, 0]
+
+
+def calibrated(scores, alpha=0.5):
+    detector = FrozenEstimator(FirstColumn())
+    return ConformalOutlierDetector(detector, alpha=alpha).fit(np.c_[scores])
+
+
+grid = st.lists(st.integers(-500_000, 500_000).map(lambda k: k / 1000), min_size=3)
+
+
+@given(grid, grid, st.one_of(st.floats(-1e300, 1e300), st.sampled_from([1e7, -1e7])))
+@example(np.arange(1.0, 100), [-5.0, 0.5, 50.5], -1e14)
+@example(np.arange(1.0, 100), [-5.0, 0.5, 50.5], 1e14)
+def test_one_row_more_moves_p_values_and_the_threshold_by_one_rank(rows, new, absurd):
+    """Of rows at rank r of n: ``(1 + r) / (n + 1)``, then r or r + 1 of n + 1."""
+    n, new = len(rows), np.c_[new]
+    before, after = calibrated(rows), calibrated([*rows, absurd])
+    ranks = np.rint((n + 1) * before.p_values(new)) - 1
+    more = np.rint((n + 2) * after.p_values(new)) - 1
+    assert set(more - ranks) <= {0, 1}
+    low, high = sorted([before.offset_, after.offset_])
+    slack = 1e-9
+    ordered = np.sort(rows)
+    assert ((low + slack < ordered) & (ordered < high - slack)).sum() <= 1
+
+
+def test_one_absurd_row_leaves_outliers_outliers():
+    rng = np.random.default_rng(0)
+    detector = FrozenEstimator(KernelDensity().fit(rng.standard_normal((500, 1))))
+    rows = rng.standard_normal((99, 1))
+    rows[0] = 1e7
+    conformal = ConformalOutlierDetector(detector, alpha=0.05).fit(rows)
+    np.testing.assert_array_equal(conformal.predict([[8.0], [50.0]]), [-1, -1])
+    assert conformal.p_values([[8.0]]) == 2 / 100  # only the absurd row is as bad
+
+
+@pytest.mark.parametrize("law", ["cauchy", "lognormal"])
+def test_heavy_tails_have_the_rate_of_false_alarms(law):
+    rng = np.random.default_rng(0)
+    draw = {
+        "cauchy": lambda n: rng.standard_cauchy(n),
+        "lognormal": lambda n: -rng.lognormal(0, 4, n),
+    }[law]
+    rows, new = draw(9_999), draw(100_000)
+    for alpha in (0.001, 0.1, 0.5):
+        alarms = (calibrated(rows, alpha).predict(np.c_[new]) == -1).mean()
+        # four standard errors of both samples
+        assert alarms == pytest.approx(alpha, abs=4 * np.sqrt(alpha * 1.1e-4))
+
+
 def test_false_discoveries_are_controlled_by_benjamini_and_hochberg():
     """Among 80 normal rows and 10 anomalies, the mean rate is at most 0.2 * 8 / 9."""
     rng = np.random.default_rng(0)
@@ -211,3 +273,129 @@ def test_nothing_before_the_fit():
         with pytest.raises(NotFittedError):
             query(normal_rows())
     clone(conformal)
+
+
+# --- As a meta-estimator ---
+
+
+@pytest.fixture
+def routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+WEIGHT = np.repeat([1.0, 50.0], 50)
+
+
+@pytest.mark.usefixtures("routing")
+def test_weights_reach_the_detector_with_its_rows():
+    X = normal_rows(100)
+    detector = quick().set_fit_request(sample_weight=True)
+    conformal = ConformalOutlierDetector(detector, random_state=0)
+    weighted = clone(conformal).fit(X, sample_weight=WEIGHT)
+    train, rest, weight, _ = train_test_split(X, WEIGHT, test_size=0.5, random_state=0)
+    expected = quick().fit(train, sample_weight=weight)
+    np.testing.assert_array_equal(weighted.estimator_.components_, expected.components_)
+    # and rows to calibrate count once each
+    scores = np.sort(expected.score_samples(rest))
+    np.testing.assert_allclose(weighted.calibration_scores_, scores, rtol=1e-9)
+    assert (
+        weighted.estimator_.components_
+        != clone(conformal).fit(X).estimator_.components_
+    ).any()
+
+
+@pytest.mark.usefixtures("routing")
+def test_weights_reach_a_detector_behind_pipelines():
+    X = normal_rows(100)
+    detector = quick().set_fit_request(sample_weight=True)
+    scaler = StandardScaler().set_fit_request(sample_weight=True)
+    inside = ConformalOutlierDetector(
+        make_pipeline(StandardScaler().set_fit_request(sample_weight=False), detector),
+        random_state=0,
+    )
+    outside = make_pipeline(scaler, clone(inside)).fit(X, sample_weight=WEIGHT)
+    Z = StandardScaler().fit_transform(X, sample_weight=WEIGHT)
+    expected = clone(inside).fit(Z, sample_weight=WEIGHT)
+    np.testing.assert_array_equal(
+        outside[-1].calibration_scores_, expected.calibration_scores_
+    )
+    unweighted = clone(inside).fit(Z)
+    assert (expected.calibration_scores_ != unweighted.calibration_scores_).any()
+
+
+@pytest.mark.usefixtures("routing")
+def test_weights_that_the_detector_has_no_use_for_are_refused():
+    X = normal_rows(100)
+    with pytest.raises(UnsetMetadataPassedError, match="not explicitly set"):
+        ConformalOutlierDetector(quick()).fit(X, sample_weight=WEIGHT)
+    with pytest.raises(TypeError, match="unexpected argument"):
+        ConformalOutlierDetector(GaussianMixture()).fit(X, sample_weight=WEIGHT)
+    with pytest.raises(
+        ValueError, match=r"frozen.*\['sample_weight'\] would have no eff"
+    ):
+        ConformalOutlierDetector(FrozenEstimator(quick().fit(X))).fit(
+            X, sample_weight=WEIGHT
+        )
+    detector = quick().set_fit_request(sample_weight=True)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ConformalOutlierDetector(detector).fit(X, sample_weight=WEIGHT[:50])
+
+
+def test_weights_without_routing_are_refused():
+    with pytest.raises(ValueError, match="only supported if enable_metadata_routing"):
+        ConformalOutlierDetector(quick()).fit(normal_rows(100), sample_weight=WEIGHT)
+
+
+STATES = {
+    "not fitted": ConformalOutlierDetector(quick()),
+    "fitted": ConformalOutlierDetector(quick()).fit(normal_rows(60)),
+    "alpha out of reach": ConformalOutlierDetector(quick())
+    .fit(normal_rows(60))
+    .set_params(alpha=1e-4),
+    "no alpha": ConformalOutlierDetector(quick())
+    .fit(normal_rows(60))
+    .set_params(alpha=None),
+    "no detector": ConformalOutlierDetector(None),
+    "a class": ConformalOutlierDetector(KernelDensity),
+    "no novelty": ConformalOutlierDetector(LocalOutlierFactor()),
+    "frozen": ConformalOutlierDetector(FrozenEstimator(quick().fit(normal_rows()))),
+}
+
+
+@pytest.mark.parametrize("conformal", STATES.values(), ids=STATES)
+def test_every_state_can_be_shown(conformal):
+    assert "ConformalOutlierDetector" in repr(conformal)
+    assert "ConformalOutlierDetector" in conformal._repr_html_()
+    assert conformal._repr_mimebundle_()
+    for name in dir(conformal):
+        hasattr(conformal, name)
+    clone(conformal, safe=False)
+
+
+def test_a_threshold_that_no_p_value_reaches_is_absent():
+    conformal = STATES["alpha out of reach"]
+    assert not hasattr(conformal, "offset_")
+    with pytest.raises(AttributeError, match="alpha=0.0001 needs 9999 calibration"):
+        conformal.offset_  # noqa: B018
+    for query in (conformal.predict, conformal.decision_function):
+        with pytest.raises(ValueError, match="alpha=0.0001 needs 9999 calibration"):
+            query(normal_rows())
+    assert len(conformal.p_values(normal_rows())) == 40
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda d: d, lambda d: make_pipeline(StandardScaler(), d)]
+)
+def test_the_missing_novelty_is_named(wrap):
+    with pytest.raises(ValueError, match="Use novelty=True"):
+        ConformalOutlierDetector(wrap(LocalOutlierFactor())).fit(normal_rows())
+
+
+def test_another_fit_forgets_the_names_of_columns():
+    X = normal_rows(60)
+    conformal = ConformalOutlierDetector(quick(), random_state=0)
+    conformal.fit(pd.DataFrame(X, columns=["a", "b", "c"]))
+    conformal.fit(X)
+    assert not hasattr(conformal, "feature_names_in_")
+    conformal.predict(X)

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.covariance import EllipticEnvelope
@@ -143,6 +144,93 @@ def test_any_metric_may_be_given():
 def test_labels_that_tell_no_outliers_are_refused(y, label, message):
     with pytest.raises(ValueError, match=message):
         make_outlier_scorer(outlier_label=label)(KernelDensity().fit(X), X, y)
+
+
+MISSING = {
+    "object, None": np.array(["ok", "fraud", None], dtype=object),
+    "object, NaN": np.array(["ok", "fraud", np.nan], dtype=object),
+    "list": ["ok", "fraud", None],
+    "list of numbers": [0, 1, None],
+    "floats": np.array([0, 1, np.nan]),
+    "dates": np.array(["2024-01-01", "2024-01-02", "NaT"], "M8[s]"),
+    "pandas text": pd.Series(["ok", "fraud", None]),
+    "pandas string": pd.Series(["ok", "fraud", pd.NA], dtype="string"),
+    "pandas category": pd.Series(["ok", "fraud", None], dtype="category"),
+    "pandas Int64": pd.Series([0, 1, pd.NA], dtype="Int64"),
+    "pandas boolean": pd.Series([True, False, pd.NA], dtype="boolean"),
+    "pandas object": pd.Series(["ok", "fraud", pd.NA], dtype=object),
+    "pandas dates": pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02", None])),
+    "polars text": pl.Series(["ok", "fraud", None]),
+    "polars numbers": pl.Series([0, 1, None]),
+    "polars categories": pl.Series(["ok", "fraud", None], dtype=pl.Categorical),
+}
+three_rows = KernelDensity().fit(X[:3]), X[:3]
+
+
+@pytest.mark.parametrize("y", MISSING.values(), ids=MISSING)
+@pytest.mark.parametrize("label", ["fraud", 1])
+def test_missing_labels_are_named(y, label):
+    with pytest.raises(ValueError, match="y has missing labels"):
+        make_outlier_scorer(outlier_label=label)(*three_rows, y)
+
+
+MIXED = {
+    "object": np.array(["ok", 1, "fraud"], dtype=object),
+    "list": ["ok", 1, "fraud"],
+    "tuple": ("ok", 1.5, "fraud"),
+    "pandas": pd.Series(["ok", 1, "fraud"]),
+    "bytes": ["ok", b"fraud", "fraud"],
+}
+
+
+@pytest.mark.parametrize("y", MIXED.values(), ids=MIXED)
+def test_labels_of_several_types_are_named(y):
+    with pytest.raises(ValueError, match="y mixes labels of several types, .* and "):
+        make_outlier_scorer(outlier_label="fraud")(*three_rows, y)
+
+
+def test_labels_that_are_no_values_are_refused():
+    y = np.array([{}, {}, {}], dtype=object)
+    with pytest.raises(ValueError, match="cannot be compared: unhashable type"):
+        make_outlier_scorer(outlier_label=1)(*three_rows, y)
+
+
+WORDS = labels("ok", "fraud")
+CONTAINERS = {
+    "list": (list(WORDS), "fraud"),
+    "list of Python's": (WORDS.tolist(), "fraud"),
+    "tuple": (tuple(WORDS), "fraud"),
+    "column": (WORDS[:, None], "fraud"),
+    "object": (WORDS.astype(object), "fraud"),
+    "StringDType": (WORDS.astype(np.dtypes.StringDType()), "fraud"),
+    "bytes": (WORDS.astype(bytes), b"fraud"),
+    "dates": (labels(*np.array(["2024", "2025"], "M8[s]")), np.datetime64("2025")),
+    "booleans and integers": ([*IS_OUTLIER[:-1].tolist(), 1], True),
+    "pandas text": (pd.Series(WORDS), "fraud"),
+    "pandas string": (pd.Series(WORDS, dtype="string"), "fraud"),
+    "pandas category": (pd.Series(WORDS, dtype="category"), "fraud"),
+    "pandas Categorical": (pd.Categorical(WORDS), "fraud"),
+    "pandas Index": (pd.Index(WORDS), "fraud"),
+    "pandas frame": (pd.DataFrame({"label": WORDS}), "fraud"),
+    "pandas Int64": (pd.Series(labels(0, 1), dtype="Int64"), 1),
+    "pandas boolean": (pd.Series(IS_OUTLIER, dtype="boolean"), True),
+    "polars text": (pl.Series(WORDS.tolist()), "fraud"),
+    "polars categories": (pl.Series(WORDS.tolist(), dtype=pl.Categorical), "fraud"),
+    "polars booleans": (pl.Series(IS_OUTLIER), True),
+}
+
+
+@pytest.mark.parametrize(("y", "label"), CONTAINERS.values(), ids=CONTAINERS)
+def test_labels_come_in_any_container(y, label):
+    detector = KernelDensity().fit(X)
+    expected = roc_auc_score(IS_OUTLIER, -detector.score_samples(X))
+    assert make_outlier_scorer(outlier_label=label)(detector, X, y) == expected
+
+
+@pytest.mark.parametrize("label", [None, np.nan, pd.NA, np.datetime64("NaT"), pd.NaT])
+def test_a_missing_label_is_not_that_of_outliers(label):
+    with pytest.raises(ValueError, match="is what missing labels are"):
+        make_outlier_scorer(outlier_label=label)
 
 
 def test_the_label_has_no_default():

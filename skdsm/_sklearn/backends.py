@@ -11,7 +11,6 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn import get_config
 from sklearn.utils import check_array
 from sklearn.utils._array_api import check_same_namespace
@@ -21,7 +20,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skdsm._blocks import block_map, row_blocks
+from skdsm._blocks import block_map, default_float_errors, row_blocks
+from skdsm._sklearn.schedulers import local_threads
 from skdsm.rows.in_file import map_rows
 from skdsm.rows.in_memory import prepare_rows
 
@@ -102,7 +102,7 @@ class Backend:
     def evaluate(self, function, subject, X, *, n_jobs, owner, name="X"):
         """``function(subject, X)`` of an EnergyModel or a Detector, block by block."""
         blocks = block_rows_of(subject, len(X))
-        n_threads = min(effective_n_jobs(n_jobs), -(-len(blocks) // _FEWEST_BLOCKS))
+        n_threads = min(local_threads(n_jobs), -(-len(blocks) // _FEWEST_BLOCKS))
         with block_map(n_threads) as map:
             parts = map(lambda rows: function(subject, X[rows]), blocks)
             return np.concatenate(list(parts))
@@ -153,7 +153,8 @@ def query(method: _Method) -> _Method:
         if not _is_dask(X):  # its blocks are NumPy's
             name = function.__name__
             check_same_namespace(X, self, attribute="components_", method=name)
-        return function(self, X, *args, **kwargs)
+        with default_float_errors():
+            return function(self, X, *args, **kwargs)
 
     decorated: Any = checked
     return decorated

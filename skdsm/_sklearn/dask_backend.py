@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from skdsm._blocks import single_threaded_blas
 from skdsm._sklearn.backends import Backend, block_rows_of, numbers_only
+from skdsm._sklearn.schedulers import check_dask_scheduler
 from skdsm.rows.in_dask import distribute_rows
 
 __all__ = ["DaskBackend", "has_cluster"]
@@ -53,6 +54,7 @@ class DaskBackend(Backend):
 
     def prepare(self, X, sample_weight, seed, owner):
         """Set up training rows in their blocks."""
+        check_dask_scheduler()
         check = partial(_check_block, owner=owner, name="X")
         persist = has_cluster() or X.nbytes <= get_config()["working_memory"] * 2**20
         return distribute_rows(X, sample_weight, seed, check=check, persist=persist)

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 
 from skdsm._blocks import block_map
 from skdsm._sklearn.array_backend import to_numpy
 from skdsm._sklearn.backends import backend_of, block_rows_of, evaluate, query
+from skdsm._sklearn.schedulers import local_threads
 from skdsm._typing import ArrayLike, Doubles
 from skdsm.detection.detector import Detector, distance_scales
 from skdsm.detection.landmarks import Landmarks, choose_landmarks
@@ -98,7 +98,7 @@ class DetectionMixin(OutlierMixin):
         X = backend.check_rows(self, X, reset=False)
         sample_weight = backend.check_weights(sample_weight, X)
         rows = backend.prepare(X, sample_weight, 0, type(self).__name__)
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
+        with block_map(local_threads(self.n_jobs)) as map:
             self.__dict__.update(self._threshold(rows, vars(self), map))
         return self
 

@@ -1,40 +1,44 @@
-"""Where to cut scores into inliers and outliers, and rows into kept and left out."""
+"""Where to cut scores into inliers and outliers, and rows into kept and left out.
+
+Scores and weights have shape (n_samples,); scores are higher for more normal rows.
+"""
 
 import numpy as np
 
 __all__ = [
     "contamination_threshold",
     "highest_scores",
+    "scores_less_rounding",
     "tukey_threshold",
     "weighted_quantile",
 ]
 
-_TIE = 1e-9  # scores closer than this, relative to their range, are one score
+# Of a score, relative to its size: many times a float's, as large terms may cancel.
+_ROUNDING = 2**8 * np.finfo(np.float64).eps
+
+
+def scores_less_rounding(scores, weight=None):
+    """Lowest numbers that differ from each of sorted scores by no more than rounding.
+
+    Rounding is relative to the score or, if that is larger, to the median size of all:
+    a score near zero is not exact. One absurd row changes neither for the others.
+    """
+    sizes = np.abs(scores)
+    order = np.argsort(sizes, kind="stable")
+    share = np.cumsum(np.ones(len(order)) if weight is None else weight[order])
+    median = sizes[order[np.searchsorted(share, 0.5 * share[-1])]]
+    return scores - np.maximum(
+        _ROUNDING * np.maximum(sizes, median), np.finfo(np.float64).tiny
+    )
 
 
 def contamination_threshold(scores, sample_weight, contamination):
-    """Threshold below which lies a given share of the weight.
+    """Threshold with a share of the weight below it that is nearest to `contamination`.
 
-    It is put midway between two scores that differ by more than rounding: on a sample's
-    own score, the last bit would decide.
+    It lies midway between two scores that differ by more than rounding: on a sample's
+    own score, the last bit would decide. One distinct score is below it at least, if
+    there are two.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples,)
-        Scores, higher for more normal rows.
-    sample_weight : ndarray of shape (n_samples,)
-        Positive weights.
-    contamination : float
-        Share of the weight to lie below, in (0, 0.5].
-
-    Returns
-    -------
-    float
-        The threshold with the share nearest to `contamination`, but with one distinct
-        score below it at least. If there is one distinct score only, it lies above.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from skdsm.detection.threshold import contamination_threshold
     >>> contamination_threshold(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4), 0.25)
@@ -42,87 +46,58 @@ def contamination_threshold(scores, sample_weight, contamination):
     """
     order = np.argsort(scores, kind="stable")
     scores, weight = scores[order], sample_weight[order]
-    spread = max(scores[-1] - scores[0], np.abs(scores).max())
-    gaps = np.flatnonzero(np.diff(scores) > _TIE * spread)
-    if not len(gaps):
-        return float(scores[0] - max(_TIE * spread, np.finfo(float).tiny))
-    share_below = np.cumsum(weight)[gaps] / weight.sum()
-    gap = gaps[np.argmin(np.abs(share_below - contamination))]
-    return float(scores[gap] + 0.5 * (scores[gap + 1] - scores[gap]))
+    lowest = scores_less_rounding(scores, weight)
+    miss = np.abs(np.cumsum(weight)[:-1] / weight.sum() - contamination)
+    apart = scores[:-1] < lowest[1:]
+    rounding = scores - lowest
+    if not apart.any() and scores[-1] - scores[0] <= rounding[0]:
+        return float(lowest[0])
+    gap = np.argmin(miss)
+    if not apart[gap]:
+        # not farther than rounding: nothing need be apart where rows lie densely
+        reach = scores[gap] + np.array([-1, 1]) * rounding[gap]
+        first, last = np.searchsorted(scores, reach)
+        near = np.arange(max(first - 1, 0), min(last + 1, len(miss)))
+        if apart[near].any():
+            near = near[apart[near]]
+            gap = near[np.argmin(miss[near])]
+        else:
+            gap = near[np.argmax(np.diff(scores)[near])]
+    return float(0.5 * scores[gap] + 0.5 * scores[gap + 1])
 
 
 def tukey_threshold(scores, sample_weight):
-    """Lower fence of a box plot of the scores.
+    """Lower fence of a box plot: ``q1 - 1.5 (q3 - q1)``, of weighted quartiles.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples,)
-        Scores, higher for more normal rows.
-    sample_weight : ndarray of shape (n_samples,)
-        Positive weights.
+    Below q1 by more than rounding, also where the quartiles coincide (Tukey 1977).
 
-    Returns
-    -------
-    float
-        ``q1 - 1.5 (q3 - q1)`` with the weighted quartiles q1 and q3 (Tukey 1977), and
-        below all scores if the quartiles coincide with the lowest.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from skdsm.detection.threshold import tukey_threshold
     >>> tukey_threshold(np.arange(9.0), np.ones(9))  # quartiles at 1.75 and 6.25
     -5.0
     """
-    q1, q3 = weighted_quantile(scores, sample_weight, [0.25, 0.75])
-    margin = max(1.5 * (q3 - q1), _TIE * max(abs(q1), np.finfo(float).tiny))
-    return float(q1 - margin)
+    quartiles = [0.25, 0.75]
+    q1, q3 = weighted_quantile(scores, sample_weight, quartiles)
+    lowest = scores_less_rounding(scores, sample_weight)
+    below_q1, _ = weighted_quantile(lowest, sample_weight, quartiles)
+    return float(min(q1 - 1.5 * (q3 - q1), below_q1))
 
 
 def highest_scores(scores, weight, fraction):
-    """Tell the rows with the highest scores.
+    """Tell the rows with the highest scores that have at least a share of the weight.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples,)
-        Scores, higher for more normal rows.
-    weight : ndarray of shape (n_samples,)
-        Weights, not all zero.
-    fraction : float
-        Share of the weight they are to have, at least, in (0, 1].
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), bool
-        Which rows: all that tie with the last one too.
+    Rows that tie with the last of them belong to them too.
     """
     order = np.argsort(-scores, kind="stable")
     weight_above = np.cumsum(weight[order])
-    last = np.searchsorted(weight_above, (1 - _TIE) * fraction * weight_above[-1])
-    used = scores[weight > 0]
-    spread = max(np.ptp(used), np.abs(used).max())
-    return scores >= scores[order[last]] - _TIE * spread
+    enough = (1 - _ROUNDING) * fraction * weight_above[-1]
+    last = order[np.searchsorted(weight_above, enough)]
+    return scores >= scores_less_rounding(scores, weight)[last]
 
 
 def weighted_quantile(values, weight, q):
-    """Compute quantiles of weighted values, between which it is interpolated.
+    """Quantiles of weighted values, interpolated between them.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples,)
-        Values.
-    weight : ndarray of shape (n_samples,)
-        Positive weights.
-    q : float or list of float
-        Shares of the weight, in [0, 1].
-
-    Returns
-    -------
-    float or ndarray
-        The quantiles.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from skdsm.detection.threshold import weighted_quantile
     >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.ones(3), np.array([0.5]))

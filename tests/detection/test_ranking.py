@@ -142,7 +142,7 @@ def test_the_highest_scores_have_their_share_at_least():
 
 
 def test_rows_that_tie_stay_together():
-    scores = np.array([1.0, 1.0 + 1e-13, 1.0 - 1e-13, 0.0])
+    scores = np.array([1.0, 1.0 + 1e-14, 1.0 - 1e-14, 0.0])
     kept = highest_scores(scores, np.ones(4), 0.5)
     np.testing.assert_array_equal(kept, [1, 1, 1, 0])
 

@@ -5,9 +5,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import RobustScaler
 from support.quick_fits import CONFIGURATIONS, normal_rows, quick
 
-from skdsm.detection.threshold import contamination_threshold, tukey_threshold
+from skdsm.detection.threshold import (
+    contamination_threshold,
+    highest_scores,
+    tukey_threshold,
+    weighted_quantile,
+)
 
 same_every_time = settings(deadline=None, derandomize=True)
 contaminations = st.floats(1e-6, 0.5)
@@ -104,8 +110,9 @@ def test_a_single_score_lies_above(score, n_samples, contamination):
 @given(grid_scores, contaminations, st.integers(0, 2**32 - 1))
 def test_scores_that_differ_by_rounding_are_not_told_apart(scores, contamination, seed):
     rng = np.random.default_rng(seed)
-    rounding = 1e-15 * np.abs(scores).max() * rng.choice([-1, 0, 1], (4, len(scores)))
-    near = scores + rounding
+    sizes = np.sort(np.abs(scores))
+    size = np.maximum(np.abs(scores), sizes[(len(scores) - 1) // 2])
+    near = scores + 1e-14 * size * rng.choice([-1, 0, 1], (4, len(scores)))
     weight = np.ones(scores.size)
     threshold = contamination_threshold(near.ravel(), np.ones(near.size), contamination)
     expected = contamination_threshold(scores, weight, contamination)
@@ -133,6 +140,79 @@ def test_fence_without_spread_is_below_the_quartile(scores):
     threshold = tukey_threshold(most, np.ones(len(most)))
     assert threshold < low
     assert threshold == pytest.approx(low, abs=1e-6)
+
+
+# --- One row more ---
+
+absurd = st.one_of(st.floats(-1e300, 1e300), st.sampled_from([-1e300, 1e7, 1e300]))
+
+
+def equal(scores):
+    return np.ones(len(scores))
+
+
+@same_every_time
+@given(grid_scores, absurd, contaminations)
+@example(np.arange(1.0, 100), 1e12, 0.1)
+@example(np.arange(1.0, 100), -1e300, 0.1)
+def test_one_row_more_moves_the_threshold_by_one_rank(scores, score, contamination):
+    before = contamination_threshold(scores, equal(scores), contamination)
+    more = np.append(scores, score)
+    after = contamination_threshold(more, equal(more), contamination)
+    low, high = sorted([before, after])
+    passed = np.unique(scores[(low < scores) & (scores < high)])
+    assert len(passed) <= 1
+
+
+@same_every_time
+@given(grid_scores, absurd, st.floats(0.01, 1))
+@example(np.arange(1.0, 100), -1e12, 0.5)
+def test_one_row_more_moves_the_support_by_one_rank(scores, score, fraction):
+    before = highest_scores(scores, equal(scores), fraction)
+    more = np.append(scores, score)
+    after = highest_scores(more, equal(more), fraction)[:-1]
+    assert len(np.unique(scores[before != after])) <= 1
+
+
+@same_every_time
+@given(grid_scores.filter(lambda scores: len(scores) >= 5), absurd)
+@example(np.arange(1.0, 100), -1e300)
+@example(np.zeros(5), 1e300)
+def test_one_row_more_moves_the_quartiles_by_one_rank(scores, score):
+    n, ordered = len(scores), np.sort(scores)
+    bounds = {}
+    for share in (0.25, 0.75):
+        position = n * share - 0.5
+        low, high = int(np.floor(position)) - 1, int(np.ceil(position)) + 1
+        bounds[share] = (
+            ordered[low] if low >= 0 else -np.inf,
+            ordered[high] if high < n else np.inf,
+        )
+    more = np.append(scores, score)
+    q1, q3 = weighted_quantile(more, equal(more), [0.25, 0.75])
+    assert bounds[0.25][0] <= q1 <= bounds[0.25][1]
+    assert bounds[0.75][0] <= q3 <= bounds[0.75][1]
+    fence = tukey_threshold(more, equal(more))
+    assert fence == pytest.approx(q1 - 1.5 * (q3 - q1), abs=1e-6)
+
+
+HEAVY_TAILS = {
+    "Cauchy": lambda rng: rng.standard_cauchy(10_000),
+    "log-normal": lambda rng: rng.lognormal(0, 4, 10_000),
+    "minus log-normal": lambda rng: -rng.lognormal(0, 4, 10_000),
+    "far from zero": lambda rng: 1e10 + rng.standard_normal(10_000),
+}
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5])
+@pytest.mark.parametrize("draw", HEAVY_TAILS.values(), ids=HEAVY_TAILS)
+def test_heavy_tails_have_the_share_that_is_asked_for(draw, share):
+    scores = draw(np.random.default_rng(0))
+    threshold = contamination_threshold(scores, equal(scores), share)
+    assert (scores < threshold).mean() == pytest.approx(share, abs=5e-4)
+    assert highest_scores(scores, equal(scores), 1 - share).mean() == pytest.approx(
+        1 - share, abs=5e-4
+    )
 
 
 # --- The estimator ---
@@ -226,6 +306,20 @@ def test_automatic_threshold_counts_repeated_rows(n_copies):
     matcher = quick(contamination="auto").fit(X)
     assert_offset_is_a_fence(matcher, X)
     np.testing.assert_array_equal(matcher.predict(X[-2:]), [-1, -1])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("columns", ["one corrupt cell", "log-normal"])
+def test_absurd_cells_leave_the_share_as_it_is(columns):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 4))
+    if columns == "log-normal":
+        X = rng.lognormal(0, 4, (1000, 4))
+    else:
+        X[7, 2] = 999_999
+    Z = RobustScaler().fit_transform(X)
+    matcher = quick(8, contamination=0.1, max_iter=50, tol=1e-2).fit(Z)
+    assert (matcher.predict(Z) == -1).sum() == pytest.approx(100, abs=2)
 
 
 # --- Without another fit ---
