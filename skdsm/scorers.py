@@ -8,7 +8,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._array_api import array_api_compat
 
 from skdsm._blocks import default_float_errors
-from skdsm._sklearn.dispatch import to_numpy
+from skdsm._sklearn.array_backend import to_numpy
 
 __all__ = ["make_outlier_scorer"]
 
