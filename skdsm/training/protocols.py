@@ -45,128 +45,56 @@ class Rows(ABC):
 
     @abstractmethod
     def astype(self, dtype):
-        """Choose the type of the arithmetic.
+        """Choose the type of the arithmetic, float32 or float64.
 
-        Parameters
-        ----------
-        dtype : dtype
-            Either float32 or float64, of NumPy.
-
-        Returns
-        -------
-        Rows
-            The same rows; those that stay where they are get rounded when read.
+        Rows that stay where they are get rounded when they are read.
         """
 
     @abstractmethod
     def head(self, n_rows):
-        """Take a random sample to train a stage on.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many.
-
-        Returns
-        -------
-        Rows
-            The sample, which need not be in memory.
-        """
+        """A random sample to train a stage on, of at most `n_rows`."""
 
     @abstractmethod
     def tail(self, n_rows):
-        """Take a random sample for validation: it shares no or few rows with a `head`.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many.
-
-        Returns
-        -------
-        Rows
-            The sample, which need not be in memory.
-        """
+        """A random sample for validation: no or few rows are in a `head`."""
 
     @abstractmethod
     def sample(self, n_rows):
-        """Take a random sample of single rows to the memory of this process.
+        """A random sample of single rows, as InMemoryRows in the type `dtype`.
 
-        Parameters
-        ----------
-        n_rows : int
-            How many, if there are that many and they fit in the bound on a copy.
-
-        Returns
-        -------
-        InMemoryRows
-            The sample, in the type of the arithmetic.
+        At most `n_rows`, and no more than fit in the bound on a copy.
         """
 
     def representative(self):
-        """Take the rows whose scores set the threshold.
+        """The rows whose scores set the threshold, as InMemoryRows.
 
-        Returns
-        -------
-        InMemoryRows
-            All rows if they are in memory, or else a random sample: what is computed
-            for each of them must not grow with the data.
+        All if they are in memory, or else a random sample: what is computed for each of
+        them must not grow with the data.
         """
         return self.sample(_REPRESENTATIVE_ROWS)
 
     @abstractmethod
     def risk(self, settings, seed, map=map):
-        """Draw noise, and make the risk of a stage, which is evaluated where rows are.
+        """Draw noise named by `seed` (a tuple), and make the risk of a stage.
 
-        Parameters
-        ----------
-        settings : Settings
-            Noise levels, number of corruptions, objective, penalty.
-        seed : tuple of int
-            Names the draw of noise.
-        map : callable, optional
-            Ordered map over independent pieces of work.
-
-        Returns
-        -------
-        Risk
-            The risk, a deterministic function of the parameters.
+        It is evaluated where the rows are, by an ordered `map` over independent work.
         """
 
 
 class Risk(ABC):
-    """Mean denoising loss over corrupted rows, plus the penalty on W."""
+    """Mean denoising loss over corrupted rows, plus the penalty on W.
+
+    A deterministic function of the parameters (W, b, c, g in double precision, in the
+    frame of the centred rows): the noise is drawn once.
+    """
 
     @abstractmethod
     def __call__(self, parameters):
-        """Evaluate the risk and its gradient.
+        """Value and gradient (a Parameters), in double precision.
 
-        Parameters
-        ----------
-        parameters : Parameters
-            W, b, c and g in double precision, in the frame of the centred rows.
-
-        Returns
-        -------
-        value : float
-            Mean of ``|r(x~) - x|^2 / 2`` (or its implicit form), plus the penalty.
-        gradient : Parameters
-            Its derivatives, in double precision.
+        The mean of ``|r(x~) - x|^2 / 2``, or of its implicit form, plus the penalty.
         """
 
     @abstractmethod
     def sample(self, n_rows):
-        """Return some corrupted rows.
-
-        Parameters
-        ----------
-        n_rows : int
-            How many, at least, if there are that many.
-
-        Returns
-        -------
-        X_noisy : ndarray of shape (n_sampled, d), float64
-            Corrupted rows, centred.
-        weight : ndarray of shape (n_sampled,), float64
-            Their weights.
-        """
+        """Corrupted, centred rows (n, d), and weights; at least `n_rows` if possible."""
