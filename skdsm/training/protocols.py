@@ -97,4 +97,4 @@ class Risk(ABC):
 
     @abstractmethod
     def sample(self, n_rows):
-        """Corrupted, centred rows (n, d), and weights; at least `n_rows` if possible."""
+        """Corrupted, centred rows (n, d) and weights; at least `n_rows` if possible."""
