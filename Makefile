@@ -99,7 +99,7 @@ package: $(VENV)/.extra-release ## sdist and wheel in dist/, checked, and the wh
 # BENCH_ARGS it is only shown, as results of the defaults are to be kept. A script that
 # prints nothing, for want of data, leaves the last results where they are.
 bench: SHELL := bash
-bench: $(VENV)/.extra-plot $(VENV)/.extra-dask ## every benchmarks/bench_*.py with its defaults
+bench: $(VENV)/.extra-plot $(VENV)/.extra-dask $(VENV)/.extra-onnx ## every benchmarks/bench_*.py with its defaults
 	@set -e -o pipefail; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; \
 		printed=$$(mktemp); \

@@ -21,18 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTPUTS", "register_converter", "to_onnx"]
 
+# of a converted model, in this order; doc/api.rst describes them
 OUTPUTS = ("label", "decision", "score_samples", "hidden")
-"""Outputs of a converted model, in this order.
-
-==================  =====================  ==================================
-output              shape                  what scikit-learn calls it
-==================  =====================  ==================================
-``label``           (n_samples,), int64    ``predict``
-``decision``        (n_samples,)           ``decision_function``
-``score_samples``   (n_samples,)           ``score_samples``
-``hidden``          (n_samples, m)         ``transform``
-==================  =====================  ==================================
-"""
 
 
 def to_onnx(
