@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def default_float_errors():
+def default_float_errors() -> np.errstate:
     """NumPy's default handling of floating-point errors, whatever the caller has set.
 
     Underflow and the like are part of the arithmetic here; a context or a decorator.

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -21,7 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skdsm import __version__
-from skdsm._blocks import block_map, row_blocks
+from skdsm._blocks import block_map, default_float_errors, row_blocks
 from skdsm._sklearn.callbacks import FitMonitor
 from skdsm._sklearn.density_mixin import DensityMixin
 from skdsm._sklearn.detection_mixin import (
@@ -39,6 +38,7 @@ from skdsm._sklearn.inputs import (
     ways_to_train,
     where_rows_are,
 )
+from skdsm._sklearn.schedulers import local_threads
 from skdsm._sklearn.validation import (
     COUNT,
     NON_NEGATIVE,
@@ -406,7 +406,7 @@ class DenoisingScoreMatcher(
         >>> once.energy([[5]]) == twice.energy([[5]])
         array([ True])
         """
-        with fitted_state_kept(self):
+        with fitted_state_kept(self), default_float_errors():
             self._fit(X, y, sample_weight)
         return self
 
@@ -433,7 +433,7 @@ class DenoisingScoreMatcher(
         hooks = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**hooks)
 
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
+        with block_map(local_threads(self.n_jobs)) as map:
             ways = ways_to_train(X, type(self).__name__)
             all_rows = rows = ways.prepare(X, sample_weight, seed)
             for step in reversed(range(n_fits)):
@@ -528,9 +528,7 @@ class DenoisingScoreMatcher(
             owner = type(self).__name__
             return evaluate_elsewhere(function, model, X, block_size, owner)
         blocks = row_blocks(len(X), block_size)
-        n_threads = min(
-            effective_n_jobs(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS)
-        )
+        n_threads = min(local_threads(self.n_jobs), -(-len(blocks) // _FEWEST_BLOCKS))
         with block_map(n_threads) as map:
             return np.concatenate(
                 list(map(lambda rows: function(model, X[rows]), blocks))

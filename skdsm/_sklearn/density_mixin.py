@@ -5,13 +5,13 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skdsm._blocks import block_map
+from skdsm._blocks import block_map, default_float_errors
 from skdsm._sklearn.dispatch import to_numpy
 from skdsm._sklearn.inputs import query
+from skdsm._sklearn.schedulers import local_threads
 from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.density.log_partition import LogPartition, log_partition, model_moments
 from skdsm.density.mixture import exact_mixture, is_enumerable
@@ -47,6 +47,7 @@ class DensityMixin:
 
         def energy(self, X: ArrayLike) -> Doubles: ...
 
+    @default_float_errors()
     def sample(self, n_samples: int = 1, random_state: Randomness = None) -> Doubles:
         """Draw rows from the model.
 
@@ -108,7 +109,7 @@ class DensityMixin:
                 "was saved by an earlier version, without location_ and spread_. A new "
                 "fit has them.",
                 SamplingWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
             return
         offset = mean - to_numpy(self.location_)
@@ -123,9 +124,10 @@ class DensityMixin:
                 "sigma=(0.5, 3) for standardised columns, or fewer units. Do not "
                 "trust log_density.",
                 SamplingWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
+    @default_float_errors()
     def sample_chains(
         self, n_draws: int = 100, n_chains: int = 16, random_state: Randomness = None
     ) -> dict[str, dict[str, Doubles]]:
@@ -172,6 +174,7 @@ class DensityMixin:
             "sample_stats": {"lp": -energy.reshape(rows.shape[:2])},
         }
 
+    @default_float_errors()
     def log_partition(
         self,
         *,
@@ -222,7 +225,7 @@ class DensityMixin:
         if not hasattr(self, "_log_partition"):
             check_scalar(tolerance, "tolerance", Real, min_val=0)
             check_scalar(max_islands, "max_islands", Integral, min_val=2)
-            with block_map(effective_n_jobs(self.n_jobs)) as map:
+            with block_map(local_threads(self.n_jobs)) as map:
                 result = log_partition(
                     self._model(),
                     _generator(random_state),
@@ -236,7 +239,7 @@ class DensityMixin:
                     f"agree: log Z has a standard error of {result.standard_error:.2g} "
                     "nats or more, and only its lower bound is reliable.",
                     SamplingWarning,
-                    stacklevel=2,
+                    stacklevel=3,
                 )
             self._log_partition = tuple(result)  # of a type that is safe to persist
         return LogPartition(*self._log_partition)
@@ -292,4 +295,4 @@ def _warn_unless_mixed(draws):
             f"effective sample size {100 * share:.0f} % of the number of rows. Modes "
             "may be missing, or out of proportion."
         )
-    warnings.warn(message, SamplingWarning, stacklevel=3)
+    warnings.warn(message, SamplingWarning, stacklevel=4)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 
@@ -16,6 +15,7 @@ from skdsm._sklearn.inputs import (
     ways_to_train,
     where_rows_are,
 )
+from skdsm._sklearn.schedulers import local_threads
 from skdsm._typing import ArrayLike, Doubles
 from skdsm.detection.landmarks import Landmarks, choose_landmarks
 from skdsm.detection.ranking import RANKINGS, combined_ranking, distance_scales
@@ -111,7 +111,7 @@ class DetectionMixin(OutlierMixin):
         X = check_rows(self, X, reset=False)
         sample_weight = check_weights(sample_weight, X)
         rows = ways_to_train(X, type(self).__name__).prepare(X, sample_weight, seed=0)
-        with block_map(effective_n_jobs(self.n_jobs)) as map:
+        with block_map(local_threads(self.n_jobs)) as map:
             self.__dict__.update(self._threshold(rows, vars(self), map))
         return self
 

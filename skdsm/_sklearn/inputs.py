@@ -11,9 +11,10 @@ from sklearn.utils import check_array
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdsm._blocks import row_blocks, single_threaded_blas
+from skdsm._blocks import default_float_errors, row_blocks, single_threaded_blas
 from skdsm._sklearn import validation
 from skdsm._sklearn.dispatch import device_of
+from skdsm._sklearn.schedulers import check_dask_scheduler
 from skdsm._sklearn.validation import numbers_only, too_large_to_copy
 from skdsm.detection.device_energy import evaluate_on_device
 from skdsm.rows.dask_risk import distributed_risk
@@ -94,7 +95,8 @@ def query(method: _Method) -> _Method:
         if not is_collection(X):  # its blocks are NumPy's
             name = function.__name__
             check_same_namespace(X, self, attribute="components_", method=name)
-        return function(self, X, *args, **kwargs)
+        with default_float_errors():
+            return function(self, X, *args, **kwargs)
 
     decorated: Any = checked
     return decorated
@@ -226,6 +228,7 @@ def ways_to_train(X, owner):
         What `fit_energy_model` takes.
     """
     if is_collection(X):
+        check_dask_scheduler()
         check = partial(_check_block, owner=owner, name="X")
         persist = _has_cluster() or X.nbytes <= get_config()["working_memory"] * 2**20
         return _Ways(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp, softmax
 
-from skdsm._blocks import row_blocks
+from skdsm._blocks import default_float_errors, row_blocks
 from skdsm.model.geometry import squared_distances
 
 __all__ = [
@@ -24,6 +24,7 @@ _HELD_OUT_ROWS = 128  # at a time: their distances to all centres stay in cache
 _BLOCK_ELEMENTS = 2**22  # of a block's distance matrix: 32 MiB
 
 
+@default_float_errors()
 def parzen_log_density(X, data, sigma, sample_weight=None):
     """Log-density of the Gaussian Parzen window estimate.
 
@@ -55,6 +56,7 @@ def parzen_log_density(X, data, sigma, sample_weight=None):
     return out - 0.5 * X.shape[1] * np.log(2 * np.pi * sigma**2)
 
 
+@default_float_errors()
 def parzen_posterior_mean(X, data, sigma, sample_weight=None):
     """Expected clean row given a noisy one: the ideal denoiser (Tweedie's formula).
 
@@ -91,6 +93,7 @@ def parzen_posterior_mean(X, data, sigma, sample_weight=None):
     )
 
 
+@default_float_errors()
 def parzen_score(X, data, sigma, sample_weight=None):
     """Gradient of the Parzen log-density.
 

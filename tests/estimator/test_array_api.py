@@ -681,6 +681,17 @@ def test_rows_on_a_device_are_not_prepared_in_memory(dispatch, double, monkeypat
     assert made
 
 
+@every_configuration
+def test_float_errors_are_none_of_the_callers(dispatch, double, parameters):
+    rows = double.put(np.concatenate([30 * np.sign(X) + X, [3 * [1e8]]]))
+    matcher = short(**parameters).fit(rows)
+    with np.errstate(all="raise"):
+        again = short(**parameters).fit(rows)
+        answers = [getattr(again, query)(rows) for query in QUERIES]
+    for query, answer in zip(QUERIES, answers, strict=True):
+        np.testing.assert_array_equal(host(answer), host(getattr(matcher, query)(rows)))
+
+
 # --- As a user does it ---
 
 SCRIPT = """

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from support.quick_fits import (
     CONFIGURATIONS,
     QUERIES,
@@ -23,6 +24,7 @@ from support.quick_fits import (
     two_clusters,
 )
 
+from skdsm.calibration import ConformalOutlierDetector
 from skdsm.rows import base, dask_risk
 
 X = two_clusters(n_samples=1200, n_features=3)
@@ -436,3 +438,38 @@ def test_failed_and_interrupted_evaluations_leave_the_fit(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         matcher.fit(array())
     assert_same_state(fitted_state(matcher), before)
+
+
+def test_float_errors_are_none_of_the_callers():
+    """Blocks are evaluated by the thread that asks, which has NumPy raise."""
+    rows = 100 * np.sign(X) + X
+    matcher = short().fit(array(rows))
+    expected = [getattr(matcher, query)(rows) for query in LAZY]
+    with np.errstate(all="raise"):
+        again = short().fit(array(rows))
+        answers = [getattr(again, query)(array(rows)).compute() for query in LAZY]
+    assert_same_model(again, matcher)
+    for answer, value in zip(answers, expected, strict=True):
+        np.testing.assert_allclose(answer, value, rtol=1e-9, atol=1e-12)
+
+
+def test_a_scheduler_that_would_take_for_ever_is_refused():
+    matcher = short().fit(array())
+    with dask.config.set(scheduler="processes"):
+        for fit in (short().fit, matcher.fit_threshold):
+            with pytest.raises(ValueError, match=r"set\(scheduler='threads'\)"):
+                fit(array())
+        matcher.score_samples(array())  # lazy, and one evaluation only
+
+
+def test_conformal_detectors_take_arrays_and_refuse_frames():
+    conformal = ConformalOutlierDetector(short(), random_state=0)
+    lazy = conformal.fit(array()).p_values(array())
+    np.testing.assert_array_equal(lazy, conformal.p_values(X))
+    for collection in (frame(), frame().to_dask_array()):
+        with pytest.raises(TypeError, match="unknown number of rows.*FrozenEstimator"):
+            conformal.fit(collection)
+    rows = pd.DataFrame(X, columns=[f"column {i}" for i in range(3)])
+    frozen = ConformalOutlierDetector(FrozenEstimator(short().fit(rows)))
+    lazy = frozen.fit(frame()).calibration_scores_
+    np.testing.assert_allclose(lazy, frozen.fit(rows).calibration_scores_, rtol=1e-12)
