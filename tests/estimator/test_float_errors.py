@@ -43,7 +43,11 @@ def test_fits_and_queries_are_the_same(parameters, n_jobs):
     same(lambda: matcher.fit_predict(X))
 
 
-@with_every_model
+@pytest.mark.parametrize(
+    "parameters",
+    [CONFIGURATIONS["default"], CONFIGURATIONS["paper"]],
+    ids=["chains", "exact"],
+)
 @pytest.mark.filterwarnings("ignore::skdsm.exceptions.SamplingWarning")
 def test_samples_and_densities_are_the_same(parameters):
     matcher = quick(**parameters).fit(X)
