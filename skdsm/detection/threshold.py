@@ -70,11 +70,6 @@ def tukey_threshold(scores, sample_weight):
     """Lower fence of a box plot: ``q1 - 1.5 (q3 - q1)``, of weighted quartiles.
 
     Below q1 by more than rounding, also where the quartiles coincide (Tukey 1977).
-
-    >>> import numpy as np
-    >>> from skdsm.detection.threshold import tukey_threshold
-    >>> tukey_threshold(np.arange(9.0), np.ones(9))  # quartiles at 1.75 and 6.25
-    -5.0
     """
     quartiles = [0.25, 0.75]
     q1, q3 = weighted_quantile(scores, sample_weight, quartiles)
@@ -96,13 +91,7 @@ def highest_scores(scores, weight, fraction):
 
 
 def weighted_quantile(values, weight, q):
-    """Quantiles of weighted values, interpolated between them.
-
-    >>> import numpy as np
-    >>> from skdsm.detection.threshold import weighted_quantile
-    >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.ones(3), np.array([0.5]))
-    array([2.])
-    """
+    """Quantiles of weighted values, interpolated between them."""
     order = np.argsort(values, kind="stable")
     values, weight = values[order], weight[order]
     position = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
