@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from skdsm._blocks import single_threaded_blas
 from skdsm._sklearn.backends import Backend, block_rows_of, numbers_only
 from skdsm._sklearn.schedulers import check_dask_scheduler
+from skdsm.model.array_ops import NUMPY
 from skdsm.rows.in_dask import distribute_rows
 
 __all__ = ["DaskBackend", "has_cluster"]
@@ -61,7 +62,8 @@ class DaskBackend(Backend):
 
     def evaluate(self, function, subject, X, *, n_jobs, owner, name="X"):
         """``function(subject, X)``, as a lazy dask array."""
-        probe = function(subject, np.zeros((1, X.shape[1]), X.dtype))
+        # of a copy: what it keeps for rows need not travel
+        probe = function(subject.to(NUMPY), np.zeros((1, X.shape[1]), X.dtype))
         if probe.ndim == 1:
             shape = {"drop_axis": 1}
         else:

@@ -5,8 +5,7 @@ row. Where a few rows may be kept, they tell how far a new row is from all other
 the model knows well near the data only.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +52,7 @@ class Landmarks:
     bandwidth: float
     origin: np.ndarray
     ops: Any = NUMPY
+    _casts: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def to(self, ops):
         """The same landmarks, for rows elsewhere."""
@@ -62,7 +62,7 @@ class Landmarks:
     def _rate(self):
         return 0.5 / self.bandwidth**2
 
-    @cached_property
+    @property
     def as_itself(self):
         """What changes for a row that is landmark k, and is not compared with itself.
 
@@ -72,10 +72,6 @@ class Landmarks:
         rest = weight_without_one(self.weight)
         with np.errstate(divide="ignore"):
             return -np.log(rest / self.weight) / self._rate, rest - self.weight
-
-    @cached_property
-    def _casts(self):
-        return {}  # by type: made for the first block of rows, used by all
 
     def _cast(self, dtype):
         if dtype not in self._casts:

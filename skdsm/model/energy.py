@@ -16,8 +16,7 @@ intercepts of the hidden and the visible layer, ``g`` (m,) the gains. With them:
 log-density here; the flat vector of parameters is ordered W (C order), b, c, g.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +76,9 @@ class EnergyModel:
     parameters: Parameters
     sigma: float
     ops: Any = NUMPY
+    # by type: made for the first block of rows, used by all; not a cached_property,
+    # whose lock (in Python 3.11) a fork may copy locked
+    _casts: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def to(self, ops):
         """The same model, for rows elsewhere."""
@@ -86,10 +88,6 @@ class EnergyModel:
     def width(self):
         """Columns of the widest array that a row needs."""
         return max(self.parameters.components.shape)
-
-    @cached_property
-    def _casts(self):
-        return {}  # by type: made for the first block of rows, used by all
 
     def _cast(self, dtype):
         if dtype not in self._casts:

@@ -1,7 +1,6 @@
 """Training rows left where they are, on disk, and read block by block."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,6 +32,8 @@ class FileRows(ReadableRows):
     order: np.ndarray
     seed: int
     dtype: np.dtype
+    # not a cached_property, whose lock (in Python 3.11) a fork may copy locked
+    _kept: dict = field(default_factory=dict, init=False, repr=False)
 
     def astype(self, dtype):
         return replace(self, dtype=np.dtype(dtype))
@@ -71,12 +72,10 @@ class FileRows(ReadableRows):
         np.subtract(X, self.mean, out=X, casting="same_kind")
         return InMemoryRows(X, weight, self.mean).astype(self.dtype)
 
-    @cached_property
-    def _representative(self):
-        return super().representative()
-
     def representative(self):
-        return self._representative
+        if "representative" not in self._kept:
+            self._kept["representative"] = super().representative()
+        return self._kept["representative"]
 
     def blocks(self, size):
         return [
