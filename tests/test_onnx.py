@@ -15,6 +15,8 @@ import pytest
 import skl2onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skl2onnx.common.data_types import DoubleTensorType
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
@@ -304,6 +306,58 @@ def test_columns_may_be_inputs_of_their_own():
     inputs = {name: frame[[name]].to_numpy() for name in frame}
     (scores,) = session.run(["score_samples"], inputs)
     np.testing.assert_allclose(scores, matcher.score_samples(frame), rtol=1e-9)
+
+
+def test_a_pipeline_that_picks_columns_by_name_has_an_input_for_each():
+    frame = pd.DataFrame(normal_rows(), columns=["a", "b", "c"])
+    columns = ColumnTransformer([("scale", StandardScaler(), ["a", "b"])])
+    model = make_pipeline(columns, quick()).fit(frame)
+    with pytest.raises(ValueError, match="call skdsm.onnx.register_converter"):
+        to_onnx(model, frame)
+    register_converter()
+    types = [(name, DoubleTensorType([None, 1])) for name in frame]
+    graph = skl2onnx.to_onnx(
+        model,
+        initial_types=types,
+        options={DenoisingScoreMatcher: {"outputs": ("score_samples",)}},
+    )
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    inputs = {name: frame[[name]].to_numpy() for name in frame}
+    (scores,) = session.run(None, inputs)
+    np.testing.assert_allclose(scores, model.score_samples(frame), rtol=1e-9)
+
+
+class Renamed(DenoisingScoreMatcher):
+    """A subclass that computes the same."""
+
+
+class Shifted(Renamed):
+    """A subclass whose scores the graph does not know."""
+
+    def score_samples(self, X):
+        return super().score_samples(X) - 1
+
+
+def test_a_subclass_is_converted_unless_it_computes_something_else():
+    X = normal_rows()
+    settings = quick().get_params()
+    model = make_pipeline(Renamed(**settings), Renamed(**settings)).fit(X)
+    outputs = run(to_onnx(model, X), X)
+    np.testing.assert_allclose(outputs["score_samples"], model.score_samples(X))
+    with pytest.raises(NotImplementedError, match="Shifted has its own score_samples"):
+        to_onnx(Shifted(**settings).fit(X), X)
+
+
+def test_a_converter_of_ones_own_for_a_subclass_stays():
+    class Own(DenoisingScoreMatcher):
+        pass
+
+    def convert(scope, operator, container):
+        pass
+
+    skl2onnx.update_registered_converter(Own, "Own", lambda operator: None, convert)
+    register_converter()
+    assert skl2onnx.get_model_alias(Own) == "Own"
 
 
 def test_integers_are_rows_too():

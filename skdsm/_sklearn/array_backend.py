@@ -24,7 +24,13 @@ def to_numpy(array):
     """Copy an array of any library to the host; anything else stays as it is."""
     if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
         return array
+    array = _detached(array)
     return _convert_to_numpy(array, array_api_compat.array_namespace(array))
+
+
+def _detached(array):
+    """A tensor of PyTorch that requires grad, without its graph."""
+    return array.detach() if getattr(array, "requires_grad", False) else array
 
 
 def device_of(X):
@@ -49,9 +55,6 @@ class ArrayBackend(Backend):
         return None if device is None else cls(device)
 
     def float_types(self, X, name):
-        # not all libraries complain
-        if self.device.xp.isdtype(X.dtype, "complex floating"):
-            raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
         return [self.device.wide, self.device.xp.float32]
 
     def as_weights(self, sample_weight):
@@ -61,7 +64,8 @@ class ArrayBackend(Backend):
         return np.asarray(sample_weight)
 
     def prepare(self, X, sample_weight, seed, owner):
-        return place_rows(X, sample_weight, seed, device=self.device)
+        # a fit is not differentiable; queries are
+        return place_rows(_detached(X), sample_weight, seed, device=self.device)
 
     def evaluate(self, function, subject, X, *, n_jobs, owner, name="X"):
         subject = subject.to(self.device)
@@ -86,4 +90,4 @@ class ArrayBackend(Backend):
         return 2 * xp.astype(decision >= 0, xp.int64) - 1
 
     def mean(self, values):
-        return float(self.device.xp.mean(values))
+        return float(to_numpy(self.device.xp.mean(values)))

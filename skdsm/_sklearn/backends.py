@@ -4,9 +4,11 @@
 a file. `array_backend` and `dask_backend` override what differs.
 """
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import date, time, timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -41,8 +43,26 @@ __all__ = [
 _BLOCK_ELEMENTS = 2**17
 _FEWEST_BLOCKS = 4  # per thread: to start one takes longer than to score fewer
 
-# dtypes of polars and pandas that are no numbers, but would be converted
-_DATES = ("Date", "Datetime", "Duration", "Time", "datetime64", "timedelta64")
+# What float() or NumPy may take for numbers: kinds of dtypes, classes of single values,
+# and what is raised.
+_TEXT = (str, bytes, bytearray, memoryview)
+_TIME = (date, time, timedelta, np.datetime64, np.timedelta64)
+_COMPLEX = (complex, np.complexfloating)
+_REFUSED = (
+    ("SUT", _TEXT, ValueError, "strings. Please convert them to floats."),
+    ("mM", _TIME, TypeError, "dates or durations. Please convert them to floats."),
+    ("c", _COMPLEX, ValueError, "Complex data not supported."),
+    ("V", (), TypeError, "structures. Please convert them to columns of floats."),
+)
+_NUMBERS = "biuf"
+
+# dtypes of libraries that do not give NumPy's letter: polars, pyarrow, PyTorch
+_NAMES = re.compile(
+    r"(\w+\.)?(?:(?P<real>bool|u?int\d|b?float|double|halffloat)|(?P<complex>complex)"
+    r"|(?P<structure>struct))",
+    re.IGNORECASE,
+)
+_LETTERS = {"real": "f", "complex": "c", "structure": "V"}
 
 _Method = TypeVar("_Method")
 
@@ -182,35 +202,81 @@ def numbers_only(X, name):
 
     Yields X, as an array if it was a list.
     """
+    with _floats_in_range(name):
+        if type(X) is not np.ndarray or X.dtype.kind not in _NUMBERS:
+            X = _without_others(X, name)
+        yield X
+
+
+def _without_others(X, name):
+    """X, as an array if it was a list, if each value can be a number."""
+    is_list = isinstance(X, list | tuple)
     # NumPy drops the mask, of a list of masked rows as well
-    if any(np.ma.is_masked(part) for part in (X if isinstance(X, list) else [X])):
+    if any(np.ma.is_masked(part) for part in (X if is_list else [X])):
         raise ValueError(
             f"{name} has masked values, which are not supported. Please impute or drop "
             "them."
         )
-    if isinstance(X, list | tuple) and not any(hasattr(row, "dtype") for row in X):
-        with _floats_in_range(name):
-            X = np.asarray(X)
-    dtypes = getattr(X, "dtypes", [getattr(X, "dtype", None)])
-    holds_objects = False
-    for dtype in dtypes if np.iterable(dtypes) else [dtypes]:
-        kind = getattr(dtype, "kind", None)
-        holds_objects |= kind == "O"
-        if kind in ("m", "M", "V") or str(dtype).startswith(_DATES):
-            raise TypeError(
-                f"{name} has dtype {dtype}, which is not numeric. Please convert it to "
-                "floats."
-            )
-        if kind in ("U", "S"):
-            raise ValueError(
-                f"{name} has dtype {dtype}: strings. Please convert it to floats."
-            )
-    if holds_objects and any(
-        type(value).__name__ == "NAType" for value in np.asarray(X).flat
-    ):
+    # scikit-learn takes a list of float32 rows as float64: it stays a list
+    if is_list and not any(hasattr(row, "dtype") for row in X):
+        X = np.asarray(X)
+    if hasattr(X, "columns") and not len(X.columns):
+        raise ValueError(f"{name} has 0 feature(s): it is a table without columns.")
+    for part in _typed_parts(X):
+        _check_values(part, name)
+    return X
+
+
+def _typed_parts(X):
+    """Columns of a table or rows of a list, unless all types are numbers; else X."""
+    if isinstance(X, list | tuple):
+        return [row for row in X if _kind(getattr(row, "dtype", None)) not in _NUMBERS]
+    if hasattr(X, "column_names"):  # pyarrow
+        return X.columns
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        if all(_kind(dtype) in _NUMBERS for dtype in set(X.dtypes)):
+            return []
+        if hasattr(X, "iter_columns"):  # polars
+            return X.iter_columns()
+        return [column for _, column in X.items()]
+    return [X]
+
+
+def _kind(dtype):
+    """NumPy's letter for a type of any library; "O" where only the values tell."""
+    kind = getattr(dtype, "kind", None)
+    if kind is not None:
+        return kind
+    found = _NAMES.match(str(dtype))
+    return _LETTERS[found.lastgroup] if found else "O"
+
+
+def _check_values(values, name):
+    """Refuse by the type of values, or where it does not tell, by the cells."""
+    dtype = getattr(values, "dtype", getattr(values, "type", None))  # pyarrow's name
+    kind = _kind(dtype)
+    if kind == "O":
+        values = np.asarray(values)
+        dtype, kind = values.dtype, values.dtype.kind
+    if kind == "O":
+        _check_cells(values, name)
+    elif kind not in _NUMBERS:
+        for kinds, _, error, what in _REFUSED:
+            if kind in kinds:
+                raise error(f"{name} has dtype {dtype}: {what}")
+
+
+def _check_cells(values, name):
+    types = set(map(type, values.flat))
+    for _, classes, error, what in _REFUSED:
+        for cell in types:
+            if issubclass(cell, classes):
+                raise error(f"{name} holds values of type {cell.__name__}: {what}")
+    if any(cell.__name__ == "NAType" for cell in types):
         raise ValueError(f"Input {name} contains NaN: pandas.NA.")
-    with _floats_in_range(name):
-        yield X
+    if np.ndarray in types:
+        for cell in values.flat:
+            _check_values(cell, name)
 
 
 @contextmanager

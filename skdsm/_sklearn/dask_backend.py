@@ -38,12 +38,16 @@ class DaskBackend(Backend):
         from dask import is_dask_collection
 
         if not is_dask_collection(sample_weight):
-            weight = np.asarray(sample_weight)
+            with numbers_only(sample_weight, "sample_weight") as sample_weight:
+                weight = np.asarray(sample_weight)
             _check_dimensions(weight)
             # one block: it is cut as the rows are, once their blocks are known
             sample_weight = da.from_array(weight, chunks=-1)
         elif not isinstance(sample_weight, da.Array):
-            sample_weight = sample_weight.to_dask_array()
+            if not hasattr(sample_weight, "ndim"):
+                raise _not_rows(sample_weight, "sample_weight", "Series")
+            _check_dimensions(sample_weight)
+            return sample_weight.map_partitions(_weight_block, meta=np.empty(0))
         _check_dimensions(sample_weight)
         return sample_weight.map_blocks(_weight_block, dtype=np.float64)
 
@@ -88,6 +92,13 @@ def has_cluster():
     return True
 
 
+def _not_rows(X, name, frame):
+    return TypeError(
+        f"{name} is a dask collection of type {type(X).__name__}. Please pass a dask "
+        f"array or a dask {frame}."
+    )
+
+
 def _float_blocks(X, owner, name):
     """Turn a collection into an array of floats in one block of columns."""
     import dask.array as da
@@ -95,11 +106,12 @@ def _float_blocks(X, owner, name):
     if not isinstance(X, da.Array):
         meta = getattr(X, "_meta", None)
         if not hasattr(meta, "columns"):
-            raise TypeError(
-                f"{name} is a dask collection of type {type(X).__name__}. Please pass "
-                "a dask array or a dask DataFrame."
-            )
-        probe = _check_block(X._meta_nonempty, owner, name)
+            raise _not_rows(X, name, "DataFrame")
+        rows = X._meta_nonempty.copy()
+        # dask makes up words where types do not tell: the blocks will
+        untold = meta.dtypes.isin([np.dtype(object)]) | (meta.dtypes == "category")
+        rows[meta.columns[untold]] = 0.0
+        probe = _check_block(rows, owner, name)
         meta = np.empty((0, probe.shape[1]), probe.dtype)
         return X.map_partitions(_check_block, owner, name, "C", meta=meta)
     if not isinstance(X._meta, np.ndarray):

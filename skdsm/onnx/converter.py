@@ -5,6 +5,7 @@ onnxruntime; importing this module does not.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,10 @@ __all__ = ["OUTPUTS", "register_converter", "to_onnx"]
 
 # of a converted model, in this order; doc/api.rst describes them
 OUTPUTS = ("label", "decision", "score_samples", "hidden")
+
+_ALIAS = "SkdsmDenoisingScoreMatcher"
+# which the graph computes in its own way
+_METHODS = ("predict", "decision_function", "score_samples", "transform")
 
 
 def to_onnx(
@@ -69,9 +74,15 @@ def to_onnx(
         If skl2onnx is not installed.
     NotFittedError
         If the model is not fitted.
+    NotImplementedError
+        If a subclass of `DenoisingScoreMatcher` has a method of its own for an output.
     ValueError
-        If an output is unknown, if X does not fit the model, or if a parameter of the
-        model overflows in float32.
+        If an output is unknown, if X does not fit the model, if a step picks columns by
+        name, or if a parameter of the model overflows in float32.
+
+    See Also
+    --------
+    register_converter : What to call first where columns are inputs of their own.
 
     Notes
     -----
@@ -113,25 +124,39 @@ def to_onnx(
     last = model
     while isinstance(last, Pipeline):
         last = last.steps[-1][1]
-    chosen: dict[Any, Any] = {DenoisingScoreMatcher: {"outputs": ("hidden",)}}
+    chosen: dict[Any, Any] = {one: {"outputs": ("hidden",)} for one in _matchers()}
     if isinstance(last, DenoisingScoreMatcher):
         chosen[id(last)] = {"outputs": tuple(outputs)}
-    return skl2onnx.to_onnx(
-        model,
-        initial_types=[("X", tensor([None, n_features]))],
-        options=chosen | (options or {}),
-        target_opset=target_opset,
-    )
+    try:
+        return skl2onnx.to_onnx(
+            model,
+            initial_types=[("X", tensor([None, n_features]))],
+            options=chosen | (options or {}),
+            target_opset=target_opset,
+        )
+    except RuntimeError as error:
+        if "column name" not in str(error):
+            raise
+        raise ValueError(
+            "A step of the model picks columns by name, but this graph has the single "
+            "input X. Please call skdsm.onnx.register_converter, and then "
+            "skl2onnx.to_onnx with initial_types that name each column; or let the "
+            "step pick columns by position."
+        ) from error
 
 
 def register_converter() -> None:
-    """Make `DenoisingScoreMatcher` known to skl2onnx.
+    """Make `DenoisingScoreMatcher` and its subclasses known to skl2onnx.
 
     Then ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` convert it, alone and in
     other models. Their argument ``options`` takes
     ``{DenoisingScoreMatcher: {"outputs": names}}`` with names from :data:`OUTPUTS`.
     Inside a :class:`~sklearn.pipeline.FeatureUnion`, or before another step, names have
-    to be ``("hidden",)``. Calling it again changes nothing.
+    to be ``("hidden",)``. Calling it again changes nothing, except that subclasses that
+    were defined since become known. A converter of your own for a subclass stays.
+
+    A pipeline that picks columns by name needs inputs with these names: pass
+    ``initial_types=[(name, DoubleTensorType([None, 1])) for name in X]``.
 
     Raises
     ------
@@ -156,20 +181,32 @@ def register_converter() -> None:
     ['label', 'decision', 'score_samples', 'hidden']
     """
     try:
-        from skl2onnx import update_registered_converter
+        from skl2onnx import get_model_alias, update_registered_converter
     except ImportError as error:
         raise ImportError(
             "To convert models to ONNX, skl2onnx is needed. You can install it with "
             'pip install "skdsm[onnx]".'
         ) from error
-    update_registered_converter(
-        DenoisingScoreMatcher,
-        "SkdsmDenoisingScoreMatcher",
-        _set_output_types,
-        _convert,
-        parser=_declare_outputs,
-        options={"outputs": None},
-    )
+    for one in _matchers():
+        with suppress(RuntimeError):  # it has none
+            if get_model_alias(one) != _ALIAS:
+                continue
+        update_registered_converter(
+            one,
+            _ALIAS,
+            _set_output_types,
+            _convert,
+            parser=_declare_outputs,
+            options={"outputs": None},
+        )
+
+
+def _matchers():
+    """`DenoisingScoreMatcher` and its subclasses, also indirect ones."""
+    found = [DenoisingScoreMatcher]
+    for one in found:
+        found += one.__subclasses__()
+    return found
 
 
 def _declare_outputs(scope, matcher, inputs, custom_parsers=None):
@@ -181,7 +218,14 @@ def _declare_outputs(scope, matcher, inputs, custom_parsers=None):
         raise ValueError(
             f"outputs must be different names out of {OUTPUTS}, got {names!r}."
         )
-    operator = scope.declare_local_operator("SkdsmDenoisingScoreMatcher", matcher)
+    for method in _METHODS:
+        if getattr(type(matcher), method) is not getattr(DenoisingScoreMatcher, method):
+            raise NotImplementedError(
+                f"{type(matcher).__name__} has its own {method}, which the graph of "
+                "DenoisingScoreMatcher does not compute. Please write a converter, and "
+                "pass it to skl2onnx.update_registered_converter."
+            )
+    operator = scope.declare_local_operator(_ALIAS, matcher)
     operator.inputs = inputs
     for name in names:
         integer = name == "label"

@@ -589,6 +589,21 @@ def test_bad_weights_are_refused_with_the_cause(dispatch, double, weight, messag
         short().fit(double.put(X), sample_weight=double.put(weight))
 
 
+def test_complex_arrays_are_refused_everywhere(dispatch, double):
+    matcher = short().fit(double.put(X))
+    rows, codes, weight = (
+        double.put(values + 1j, "complex128") for values in (X, np.ones((5, 4)), WEIGHT)
+    )
+    for call in (
+        lambda: short().fit(rows),
+        lambda: matcher.score_samples(rows),
+        lambda: matcher.inverse_transform(codes),
+        lambda: short().fit(double.put(X), sample_weight=weight),
+    ):
+        with pytest.raises(ValueError, match="Complex data not supported"):
+            call()
+
+
 def test_features_are_counted(dispatch, double):
     matcher = short().fit(double.put(X))
     with pytest.raises(ValueError, match="2 features, but .* 3 features"):
