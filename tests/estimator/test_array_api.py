@@ -545,6 +545,44 @@ def test_pipeline_stays_on_the_device(dispatch, double):
     np.testing.assert_allclose(host(scores), host(direct), rtol=1e-6)
 
 
+class Tracked:
+    """As a tensor of PyTorch that requires grad, which gives nothing to NumPy."""
+
+    requires_grad = True
+
+    def __init__(self, array):
+        self.array = array
+
+    def detach(self):
+        return self.array
+
+    def __dlpack__(self):
+        raise RuntimeError("Use tensor.detach().")
+
+
+def test_arrays_that_require_grad_are_detached_on_the_way_to_numpy(dispatch, double):
+    np.testing.assert_array_equal(host(Tracked(double.put(X))), X)
+
+
+# on the way through scikit-learn's checks
+@pytest.mark.filterwarnings("ignore:torch.asarray.* requires_grad:UserWarning")
+def test_rows_and_weights_may_require_grad(dispatch, double):
+    """What only PyTorch has; queries can then be differentiated."""
+    rows, weight = double.put(X), double.put(WEIGHT)
+    expected = short().fit(rows, sample_weight=weight)
+    loss = expected.score(rows)
+    is_torch = double.xp.__name__ == "torch"
+    if is_torch:
+        rows.requires_grad_()
+        weight.requires_grad_()
+    actual = short().fit(rows, sample_weight=weight)
+    np.testing.assert_array_equal(host(actual.components_), host(expected.components_))
+    assert expected.score(rows) == loss
+    if is_torch:
+        (slope,) = double.xp.autograd.grad(expected.energy(rows).sum(), rows)
+        np.testing.assert_allclose(host(-slope), host(expected.score_function(rows)))
+
+
 # --- Errors ---
 
 

@@ -22,7 +22,7 @@ TIMES = [time(hour) for hour in range(N)]
 SPANS = [timedelta(hours=hour) for hour in range(N)]
 DAYS64 = list(np.array(DAYS, "M8[ns]"))
 SPANS64 = list(np.array(SPANS, "m8[ns]"))
-COMPLEX = [1 + 0j, 2j, 4.0, 1.5, 3.0, 7.0]
+COMPLEX = [1 + 0j, 2j, 4.0, 1.5j, 3.0, 7.0]
 FLOATS = [1.0, 2.0, 4.0, 1.5, 3.0, 7.0]
 DECIMALS = [Decimal(text) for text in TEXT]
 FRACTIONS = [Fraction(text) for text in TEXT]
@@ -262,7 +262,7 @@ KINDS = {
         ValueError,
         "Complex data not supported",
         merged(
-            in_objects(COMPLEX[::-1], [np.complex64(z) for z in COMPLEX]),
+            in_objects(COMPLEX, [np.complex64(z) for z in COMPLEX]),
             in_lists(COMPLEX, beside_numbers(1j)),
             {
                 "NumPy": {"complex128": (COMPLEX, complex)},
