@@ -51,7 +51,7 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     most 1 / (n + 1), whatever its values are.
 
     Weights and other metadata reach the fit of the detector, by scikit-learn's
-    :ref:`metadata routing <sklearn:metadata_routing>`. Each calibration row counts
+    `metadata routing <https://scikit-learn.org/stable/metadata_routing.html>`__. Each calibration row counts
     once, whatever its weight: the rate of false alarms is a promise for new rows from
     the source of the calibration rows.
 
