@@ -51,9 +51,9 @@ class ConformalOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     most 1 / (n + 1), whatever its values are.
 
     Weights and other metadata reach the fit of the detector, by scikit-learn's
-    :ref:`metadata routing <sklearn:metadata_routing>`. Each calibration row counts
-    once, whatever its weight: the rate of false alarms is a promise for new rows from
-    the source of the calibration rows.
+    `metadata routing <https://scikit-learn.org/stable/metadata_routing.html>`__.
+    Each calibration row counts once, whatever its weight: the rate of false alarms is a
+    promise for new rows from the source of the calibration rows.
 
     Read more in the :ref:`User Guide <thresholds>`.
 

@@ -169,7 +169,8 @@ def query(method: _Method) -> _Method:
 
     @wraps(function)
     def checked(self, X, *args, **kwargs):
-        check_is_fitted(self)
+        if "components_" not in vars(self):
+            check_is_fitted(self)  # a look at the tags, for one row, is not free
         if not _is_dask(X):  # its blocks are NumPy's
             name = function.__name__
             check_same_namespace(X, self, attribute="components_", method=name)

@@ -24,7 +24,7 @@ _TAIL = 9.0  # standard deviations: what is beyond is a share of 1e-18
 _AGREEMENT = 1e-10  # of one grid with the next: the error of the latter is far smaller
 _MAX_SOFTPLUS = 2**27  # seconds of work
 _GRID_BLOCK = 2**18  # softplus values at a time
-_ROUNDING = 1e-13
+_RELATIVE_ZERO = 1e-13
 
 
 def orthogonal_groups(W):
@@ -35,7 +35,7 @@ def orthogonal_groups(W):
     norms = np.linalg.norm(W, axis=1)
     directions = W / np.where(norms > 0, norms, 1)[:, None]
     cosines = np.abs(directions @ directions.T)
-    n_groups, label = connected_components(cosines > _ROUNDING, directed=False)
+    n_groups, label = connected_components(cosines > _RELATIVE_ZERO, directed=False)
     return [np.flatnonzero(label == group) for group in range(n_groups)]
 
 
@@ -74,7 +74,7 @@ def log_expectation(A, a, n):
 def _coordinates(A):
     """Write the rows of A in an orthonormal basis of their span: (m, rank)."""
     _, scales, basis = svd(A, full_matrices=False)
-    rank = int((scales > _ROUNDING * max(scales.max(initial=0.0), 1e-300)).sum())
+    rank = int((scales > _RELATIVE_ZERO * max(scales.max(initial=0.0), 1e-300)).sum())
     return A @ basis[:rank].T
 
 

@@ -145,7 +145,8 @@ class EnergyModel:
 
     def energy(self, X):
         """``E(x) = (|z|^2 / 2 - sum_j g_j softplus(u_j)) / sigma^2``."""
-        Z, p = self.centre(X), self._cast(X.dtype)
+        p = self._cast(X.dtype)
+        Z = self.ops.centre(X, p.wide_c)
         units = self.ops.softplus_sum(Z, p.W, p.bias, p.wide_gains)
         with np.errstate(over="ignore"):  # to infinity, far from the data
             return (0.5 * self.ops.square_sum(Z) - units) / self.sigma**2

@@ -38,7 +38,7 @@ _ROWS_PER_UNIT = 8  # corrupted rows, at least
 _ROBUST = 3.0  # median absolute deviations at which Huber's loss becomes linear
 _QUADRATIC_NATS = 3.0  # of log-density, up to which it is quadratic in any case
 _STEPS = 5  # of reweighted least squares
-_RIDGE = 1e-5  # of the mean curvature: or equal units get huge gains that cancel
+_GAIN_RIDGE = 1e-5  # of the mean curvature: or equal units get huge gains that cancel
 
 
 def match_energy(parameters, rows, levels, strength, seed):
@@ -98,4 +98,4 @@ def _solve(matrix, rhs):
         raise NonFiniteError("Energy matching")
     if size == 0:  # no unit is ever on: the gains mean nothing
         return np.zeros_like(rhs)
-    return solve(matrix + _RIDGE * size * np.eye(len(matrix)), rhs, assume_a="pos")
+    return solve(matrix + _GAIN_RIDGE * size * np.eye(len(matrix)), rhs, assume_a="pos")

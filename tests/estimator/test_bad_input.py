@@ -126,6 +126,12 @@ def fitted():
     return quick().fit(X)
 
 
+@pytest.fixture(scope="module")
+def fitted_to_as_many():
+    """As many components as features, so that bad rows are bad codes."""
+    return quick(n_components=D).fit(X)
+
+
 # whichever of the two was fitted without names, the rows are refused
 @pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
 @cases(REFUSED_ROWS)
@@ -178,10 +184,9 @@ REFUSED_CODES = {
 
 
 @cases(REFUSED_CODES)
-def test_inverse_transform_refuses_codes(bad, error, message):
-    matcher = quick(n_components=D).fit(X)
+def test_inverse_transform_refuses_codes(bad, error, message, fitted_to_as_many):
     with pytest.raises(error, match=message):
-        matcher.inverse_transform(bad)
+        fitted_to_as_many.inverse_transform(bad)
 
 
 def test_inverse_transform_refuses_another_number_of_components(fitted):

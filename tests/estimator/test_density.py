@@ -6,6 +6,7 @@ from copy import deepcopy
 import arviz_base
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from scipy.stats import kstest, norm
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -14,6 +15,7 @@ from skdsm import DenoisingScoreMatcher
 from skdsm._sklearn.density_mixin import _warn_unless_mixed
 from skdsm.density.mixture import exact_mixture
 from skdsm.exceptions import SamplingWarning
+from skdsm.mcmc.diagnostics import convergence
 
 RNG = np.random.default_rng(0)
 TWO_PILES = 0.5 * RNG.standard_normal((300, 2)) + RNG.choice([-2, 2], size=(300, 1))
@@ -184,12 +186,13 @@ def test_as_many_samples_as_asked_for(no_mixture, n):
 
 
 def test_chains_that_have_not_mixed_are_warned_of():
-    draws = np.random.default_rng(0).standard_normal((16, 50, 2))
+    draws = np.random.default_rng(0).standard_normal((16, 2000, 2))
     _warn_unless_mixed(draws)  # these have
-    apart, slow, still = draws.copy(), draws.cumsum(axis=1), np.ones((16, 50, 2))
+    apart, still = draws.copy(), np.ones((16, 50, 2))
     apart[:8, :, 1] += 1
-    # slow chains that agree: it is their effective sample size that is too small
-    slow = np.concatenate([slow, -slow[:, ::-1]], axis=1)
+    # long, slow chains agree: it is their effective sample size that is too small
+    slow = lfilter([1], [1, -0.9], draws, axis=1)
+    assert convergence(slow).rhat.max() < 1.05
     for chains in (apart, slow, still):
         with pytest.warns(SamplingWarning, match="have not mixed"):
             _warn_unless_mixed(chains)

@@ -46,10 +46,13 @@ def test_only_large_memory_maps_stay_on_disk(mapped):
         assert isinstance(backend.prepare(checked, None, 0, "matcher"), kind)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
-    "parameters",
-    [{}, {"sigma": 0.5, "gains": "unit"}, {"objective": "ism", "gains": "unit"}],
+    ("parameters", "dtype"),
+    [
+        ({}, np.float64),
+        ({"sigma": 0.5, "gains": "unit"}, np.float32),
+        ({"objective": "ism", "gains": "unit"}, np.float64),
+    ],
     ids=["default", "paper", "implicit"],
 )
 def test_a_model_of_mapped_rows_is_as_good(parameters, dtype, mapped):
@@ -78,8 +81,9 @@ def test_share_of_outliers_is_nearly_the_contamination_in_a_long_file(
     assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / 2000)
 
 
-@pytest.mark.parametrize("n_samples", [N, 70_000])
-@pytest.mark.parametrize("gathered", [2**26, 2**12], ids=["rows", "blocks"])
+@pytest.mark.parametrize(
+    ("gathered", "n_samples"), [(2**26, N), (2**12, 70_000)], ids=["rows", "blocks"]
+)
 def test_far_from_zero_a_model_of_mapped_rows_is_as_good(
     gathered, n_samples, mapped, monkeypatch
 ):

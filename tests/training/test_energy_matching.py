@@ -90,7 +90,7 @@ def test_no_other_gains_do_better(levels, strength, most, monkeypatch):
     The loss is quadratic: how it grows is half of what both directions add.
     """
     monkeypatch.setattr(energy_matching, "_STEPS", 100)
-    monkeypatch.setattr(energy_matching, "_RIDGE", 1e-12)
+    monkeypatch.setattr(energy_matching, "_GAIN_RIDGE", 1e-12)
     rng = np.random.default_rng(0)
     theta = random_parameters(0, 3, 2)
     X = rng.standard_normal((12, 2))
