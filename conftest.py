@@ -51,6 +51,7 @@ CORE = [
     "tests/estimator/test_accepted_input.py",
     "tests/estimator/test_bad_input.py",
     "tests/estimator/test_common.py",
+    "tests/estimator/test_refused_values.py",
     "tests/estimator/test_saved_models.py",
 ]
 # Of these, doctests need an extra: tests/test_imports.py imports them too.
