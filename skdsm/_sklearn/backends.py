@@ -59,10 +59,10 @@ _NUMBERS = "biuf"
 # dtypes of libraries that do not give NumPy's letter: polars, pyarrow, PyTorch
 _NAMES = re.compile(
     r"(\w+\.)?(?:(?P<real>bool|u?int\d|b?float|double|halffloat)|(?P<complex>complex)"
-    r"|(?P<structure>struct))",
+    r"|(?P<time>date|time|duration)|(?P<structure>struct))",
     re.IGNORECASE,
 )
-_LETTERS = {"real": "f", "complex": "c", "structure": "V"}
+_LETTERS = {"real": "f", "complex": "c", "time": "M", "structure": "V"}
 
 _Method = TypeVar("_Method")
 
@@ -231,16 +231,20 @@ def _without_others(X, name):
 def _typed_parts(X):
     """Columns of a table or rows of a list, unless all types are numbers; else X."""
     if isinstance(X, list | tuple):
-        return [row for row in X if _kind(getattr(row, "dtype", None)) not in _NUMBERS]
+        return [] if _all_numbers(getattr(row, "dtype", None) for row in X) else X
     if hasattr(X, "column_names"):  # pyarrow
         return X.columns
     if hasattr(X, "columns") and hasattr(X, "dtypes"):
-        if all(_kind(dtype) in _NUMBERS for dtype in set(X.dtypes)):
+        if _all_numbers(X.dtypes):
             return []
         if hasattr(X, "iter_columns"):  # polars
             return X.iter_columns()
         return [column for _, column in X.items()]
     return [X]
+
+
+def _all_numbers(dtypes):
+    return all(_kind(dtype) in _NUMBERS for dtype in set(dtypes))
 
 
 def _kind(dtype):

@@ -331,7 +331,7 @@ KINDS = {
             in_lists(FRACTIONS, DECIMALS, MIXED_NUMBERS),
             {
                 "lists of arrays": {"objects": (MIXED_NUMBERS, object)},
-                "polars": {"Decimal": (DECIMALS, pl.Decimal(10, 2))},
+                "polars": {"Decimal": (DECIMALS, None)},
                 "pyarrow": {"decimal": (DECIMALS, None)},
                 "pandas of pyarrow": {"decimal": (DECIMALS, None)},
                 "dask frames": {"objects": (FLOATS, object)},
