@@ -24,7 +24,7 @@ DAYS64 = list(np.array(DAYS, "M8[ns]"))
 SPANS64 = list(np.array(SPANS, "m8[ns]"))
 COMPLEX = [1 + 0j, 2j, 4.0, 1.5j, 3.0, 7.0]
 FLOATS = [1.0, 2.0, 4.0, 1.5, 3.0, 7.0]
-DECIMALS = [Decimal(text) for text in TEXT]
+DECIMALS = [Decimal(f"{float(text):.1f}") for text in TEXT]  # of one scale
 FRACTIONS = [Fraction(text) for text in TEXT]
 MIXED_NUMBERS = [True, 2, 4.0, Decimal("1.5"), np.float32(3), Fraction(7)]
 
