@@ -2,12 +2,13 @@
 
 Training at one noise level fits the Parzen density of that bandwidth (Vincent 2011,
 section 4), and the likelihood of each row under the density of the others says which
-bandwidth is best (Duin 1976). With D_ij the squared distances of distinct rows, it is ::
+bandwidth is best (Duin 1976). With D_ij the squared distances of distinct rows, the
+likelihood with kernels of weight w and votes v is ::
 
     L(tau) = sum_i v_i log sum_{j != i} w_j exp(-D_ij / (2 tau^2)) - r log tau sum_i v_i
 
-where r is the number of dimensions of the rows, see `effective_dimensions`. It is stationary where ``r tau^2`` is
-the mean of D_ij under the posterior probabilities of the rows j.
+where r is the number of dimensions, see `effective_dimensions`. It is stationary where
+``r tau^2`` is the mean of D_ij under the posterior probabilities of the rows j.
 """
 
 from functools import partial
