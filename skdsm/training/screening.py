@@ -30,6 +30,7 @@ _FEWEST = 12  # rows: a smaller group is left out
 _SMALL_SHARE = 0.05  # of all rows: a larger group is kept, however few they are
 _LARGEST_SHARE = 0.1  # of the rows: more are not left out
 _GROWTH = 1.25  # of the radius, while too many rows would be left out
+_GROSS = 5.0  # typical distances of two rows: what is farther is an error
 _PASSES = 2  # the second knows which columns vary without the rows left out
 
 
@@ -68,13 +69,23 @@ def find_reach(X, weight):
         bandwidth = _bandwidth_of(
             D[np.ix_(kept, kept)], weight[kept], variances, radius
         )
-    return Reach(X[kept], weight[kept], bandwidth, radius)
+    return Reach(X[kept], weight[kept], _voted(D, weight, variances), radius)
 
 
 def _noise_length(variances, bandwidth):
     """Length of most noise at a typical level."""
     dimensions = effective_dimensions(variances, bandwidth)
     return _LEVEL * bandwidth * (dimensions**0.5 + _DEVIATIONS)
+
+
+def _voted(D, weight, variances):
+    """Bandwidth by the votes of all rows, except those that are grossly far."""
+    others = ~np.eye(len(D), dtype=bool)
+    if not others.any():
+        return 1.0
+    nearest = np.min(D, axis=1, where=others, initial=np.inf)
+    votes = weight * (nearest <= _GROSS**2 * np.median(D[others]))
+    return likelihood_bandwidth(D, weight, variances, votes)
 
 
 def _bandwidth_of(D, weight, variances, radius):
