@@ -15,19 +15,20 @@ from functools import partial
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.spatial.distance import cdist
 
 __all__ = [
     "effective_dimensions",
     "likelihood_bandwidth",
-    "pair_distances",
+    "nearest_distances",
     "spread_variances",
 ]
 
 _STEP = np.log(2.0)  # of log tau, until the maximum is bracketed
-_PRECISION = 1e-6  # of log tau
+# of log tau, to which it is rounded: or the last bits of the distances would show
+_PRECISION = 2.0**-10
 _NARROW = 0.01  # of the squared bandwidth: a variance that hardly counts
-_LARGEST = 1e300  # squared distance, in the typical one: its square root is no number
+_LEAST_WEIGHT = 1e-30  # beside the largest
+_LARGEST = 1e30  # squared distance, in the typical one, that single precision holds
 
 
 def spread_variances(X):
@@ -53,58 +54,71 @@ def effective_dimensions(variances, bandwidth):
     return max(1.0, float(counts.sum()))
 
 
-def pair_distances(X):
-    """Squared distances between rows, of shape (k, k), without cancellation."""
-    return cdist(X, X, "sqeuclidean")
+def nearest_distances(D):
+    """Squared distance of each row to the nearest other one, of shape (k,)."""
+    others = ~np.eye(len(D), dtype=bool)
+    return np.min(D, axis=1, where=others, initial=np.inf)
 
 
 def likelihood_bandwidth(D, weight, variances, votes=None, trimmed=0.0):
     """Maximise the leave-one-out likelihood of distinct rows over the bandwidth.
 
-    Of several maxima, it is the one next to the typical distance of nearest rows.
-    `weight` (k,) is that of each row's kernel, `votes` (k,) that of its likelihood. The
-    share `trimmed` of the votes, of the rows that are least likely, is not counted. A
-    single row, of which no other tells anything, has the bandwidth one.
+    D (k, k) are squared distances. Of several maxima, it is the one next to the typical
+    distance of nearest rows. `weight` (k,) is that of each row's kernel, `votes` (k,)
+    that of its likelihood. The share `trimmed` of the votes, of the rows that are least
+    likely, is not counted. A single row, of which no other tells anything, has the
+    bandwidth one.
     """
     votes = weight if votes is None else votes
-    least = np.min(D, axis=1, where=~np.eye(len(D), dtype=bool), initial=np.inf)
-    voting = (votes > 0) & (least > 0) & np.isfinite(least)
+    least = nearest_distances(D)
+    voting = (votes > 0) & np.isfinite(least)
     if not voting.any():
         return 1.0
     unit = np.median(least[voting])
-    with np.errstate(over="ignore", under="ignore"):
-        ratio = np.minimum(D / unit, _LARGEST)
     dimensions = partial(effective_dimensions, variances / unit)
-    slope = _Slope(ratio, least / unit, weight, votes * voting, dimensions, trimmed)
+    votes = votes[voting]
+    slope = _Slope(D[voting], least[voting], unit, weight, votes, dimensions, trimmed)
     before, log_tau = None, -0.5 * np.log(dimensions(0.5))
     rising = slope(log_tau) > 0
     while before is None or (slope(log_tau) > 0) == rising:
         before, log_tau = log_tau, log_tau + (_STEP if rising else -_STEP)
-    log_tau = brentq(slope, *sorted((before, log_tau)), xtol=_PRECISION)
+    log_tau = brentq(slope, *sorted((before, log_tau)), xtol=0.5 * _PRECISION)
+    log_tau = _PRECISION * np.rint(log_tau / _PRECISION)
     return float(np.exp(log_tau) * np.sqrt(unit))
 
 
 class _Slope:
-    """Derivative of the likelihood per vote by log tau."""
+    """Derivative of the likelihood per vote by log tau; remembers what it has said."""
 
-    def __init__(self, D, least, weight, votes, dimensions, trimmed):
-        self._D, self._least, self._weight = D, least[:, None], weight
+    def __init__(self, D, least, unit, weight, votes, dimensions, trimmed):
+        with np.errstate(over="ignore"):
+            self._least = np.minimum(least / unit, _LARGEST)
+            # beyond the nearest: what single precision rounds off is nothing
+            beyond = np.minimum((D - least[:, None]) / unit, _LARGEST)
+        beyond[beyond < 0] = _LARGEST  # the row itself, which is no other
+        self._beyond = beyond.astype(np.float32)
+        self._kernels = np.empty_like(self._beyond)
+        ratio = np.maximum(weight / weight.max(), _LEAST_WEIGHT)
+        self._weight = ratio.astype(np.float32)
         self._votes, self._dimensions = votes / votes.sum(), dimensions
         self._trimmed = trimmed
-        self._kernels = np.empty_like(D)
+        self._known = {}
 
     def __call__(self, log_tau):
+        if log_tau not in self._known:
+            self._known[log_tau] = self._evaluate(log_tau)
+        return self._known[log_tau]
+
+    def _evaluate(self, log_tau):
         rate = 0.5 * np.exp(-2 * log_tau)
-        kernels = np.subtract(self._least, self._D, out=self._kernels)
-        kernels *= rate
-        np.fill_diagonal(kernels, -np.inf)  # no row speaks for itself
+        kernels = np.multiply(self._beyond, np.float32(-rate), out=self._kernels)
         np.exp(kernels, out=kernels)
-        total = kernels @ self._weight
-        kernels *= self._D
-        distance = (kernels @ self._weight) / total
+        total = (kernels @ self._weight).astype(np.float64)
+        kernels *= self._beyond
+        distance = self._least + (kernels @ self._weight) / total
         votes = self._votes
         if self._trimmed:
-            votes = self._heard(np.log(total) - rate * self._least[:, 0])
+            votes = self._heard(np.log(total) - rate * self._least)
         return 2 * rate * (votes @ distance) / votes.sum() - self._dimensions(
             np.exp(log_tau)
         )

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
+from scipy.spatial.distance import cdist
 
 from skdsm.training.bandwidth import (
     effective_dimensions,
     likelihood_bandwidth,
-    pair_distances,
     spread_variances,
 )
 
@@ -18,7 +18,7 @@ def bandwidth(X, weight=None, **options):
     weight = np.ones(len(X)) if weight is None else np.asarray(weight, float)
     X = np.asarray(X, float)
     return likelihood_bandwidth(
-        pair_distances(X), weight, spread_variances(X), **options
+        cdist(X, X, "sqeuclidean"), weight, spread_variances(X), **options
     )
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 
 from skdsm.rows.canonical import canonical_rows
-from skdsm.training.bandwidth import pair_distances
-from skdsm.training.screening import _mass_of_group, find_reach
+from skdsm.training.screening import _groups, find_reach
 
 
 def kept(X, weight=None):
@@ -20,17 +20,16 @@ def normal_rows(n, d, seed=0):
 
 
 @given(st.integers(0, 2**16))
-def test_masses_are_those_of_connected_components(seed):
-    rng = np.random.default_rng(seed)
-    X, weight = rng.uniform(size=(25, 2)), rng.uniform(1, 2, 25)
-    linked = pair_distances(X) <= 0.2**2
+def test_groups_are_connected_components(seed):
+    X = np.random.default_rng(seed).uniform(size=(25, 2))
+    linked = cdist(X, X) <= 0.2
     group = np.arange(25)
     for i in range(25):
         for j in range(25):
             if linked[i, j]:
                 group[group == group[j]] = group[i]
-    expected = [weight[group == group[i]].sum() for i in range(25)]
-    np.testing.assert_allclose(_mass_of_group(linked, weight), expected)
+    number = _groups(linked)
+    np.testing.assert_array_equal(number[:, None] == number, group[:, None] == group)
 
 
 @pytest.mark.parametrize("d", [1, 4, 20])
