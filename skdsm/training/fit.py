@@ -184,7 +184,9 @@ def _scaled_levels(levels, unit):
     """Levels divided by a unit, without the last bits of the division."""
     if unit == 1:
         return levels
-    return NoiseLevels(*(float(np.float32(level / unit)) for level in levels))
+    mantissa, exponent = np.frexp(np.array(levels) / unit)
+    rounded = np.ldexp(np.rint(mantissa * 2.0**24), exponent - 24)
+    return NoiseLevels(*rounded.tolist())
 
 
 class _InUnits(Monitor):

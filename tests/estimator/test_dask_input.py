@@ -175,7 +175,7 @@ def test_fit_does_not_import_a_cluster():
 
 
 def test_warm_start_goes_on():
-    matcher = short(warm_start=True).fit(array())
+    matcher = short(sigma=(0.5, 1.0), warm_start=True).fit(array())
     losses = matcher.loss_curve_
     matcher.fit(array())
     assert matcher.loss_curve_[0] < losses[0] - 0.9 * (losses[0] - losses[-1])
