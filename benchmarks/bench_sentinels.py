@@ -31,16 +31,14 @@ from skdsm import DenoisingScoreMatcher
 
 SCALERS = {"standard": StandardScaler, "robust": RobustScaler}
 KINDS = ("one", "equal", "column", "spread", "two")
-RANKINGS = ("energy", "score_norm", "combined")
-
-
-def matcher(seed):
-    # all rankings by one fit: what the last of them needs is kept
-    return DenoisingScoreMatcher(ranking="combined", random_state=seed)
+RANKINGS = ("energy", "score_norm")  # of one fit
 
 
 DETECTORS = {
-    "skdsm": matcher,
+    "skdsm": lambda seed: DenoisingScoreMatcher(random_state=seed),
+    "combined": lambda seed: DenoisingScoreMatcher(
+        ranking="combined", random_state=seed
+    ),
     "IForest": lambda seed: IsolationForest(random_state=seed),
     "kNN": lambda seed: Neighbours(),
     "LOF": lambda seed: LocalFactor(novelty=True),
@@ -75,6 +73,8 @@ def scores_of(detector, X, in_training):
     if isinstance(detector, IsolationForest | Neighbours | LocalFactor):
         if in_training and hasattr(detector, "training_scores"):
             return {"": detector.training_scores()}
+        return {"": detector.score_samples(X)}
+    if detector.ranking == "combined":
         return {"": detector.score_samples(X)}
     scores = {}
     for ranking in RANKINGS:

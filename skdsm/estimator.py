@@ -95,9 +95,11 @@ class DenoisingScoreMatcher(
         pair (low, high), each corrupted row draws its own level between the two,
         uniformly on a logarithmic scale, and `sigma_` is computed after training.
         "auto" finds the bandwidth with which a sample of the training rows is most
-        likely, each row under the Parzen density of the others, and uses the range from
-        there to twice as much (`noise_levels_`). The paper has one level, such as
-        ``sigma=0.5``. See :ref:`choosing_sigma`.
+        likely, each row under the Parzen density of the others. The range goes from
+        there to one and a half times the standard deviation of the rows in a typical
+        direction, and with ``ranking="combined"`` to twice the bandwidth; see
+        `noise_levels_`. The paper has one level, such as ``sigma=0.5``. See
+        :ref:`choosing_sigma`.
 
     gains : {"learned", "unit"}, default="learned"
         Whether each hidden unit has a factor g of its own in the decoder, so that its
@@ -449,7 +451,12 @@ class DenoisingScoreMatcher(
 
         with block_map(local_threads(self.n_jobs)) as map:
             rows = backend.prepare(X, sample_weight, seed, type(self).__name__)
-            ground = find_ground(rows, settings.levels, self.screening)
+            ground = find_ground(
+                rows,
+                settings.levels,
+                self.screening,
+                across=self.ranking != "combined",
+            )
             settings = ground.settings(settings)
             attributes = partial(
                 self._attributes, backend=backend, rows=rows, ground=ground, map=map

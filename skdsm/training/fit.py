@@ -131,18 +131,20 @@ class Parts(NamedTuple):
     precision: object = training_precision
 
 
-def find_ground(rows, levels=None, screening=True):
+def find_ground(rows, levels=None, screening=True, across=True):
     """Find the rows to train on, and the noise levels if they are not given.
 
-    These go from the bandwidth to the spread of the rows: noise that shows detail, and
-    noise that reaches across.
+    These go from the bandwidth, noise that shows detail, to noise that reaches across
+    the rows. Among rows that are normal it need not: there is no group to tell from the
+    others.
     """
     reach, share = reach_of(rows), 0.0
     if screening:
         rows, share = rows.within(reach)
     if levels is None:
         low = reach.bandwidth
-        levels = NoiseLevels(low, max(_LEVEL_RATIO * low, _REACHING * reach.spread))
+        high = _REACHING * reach.spread if across else 0.0
+        levels = NoiseLevels(low, max(_LEVEL_RATIO * low, high))
     return Ground(rows, levels, reach.bandwidth, reach.spread, share)
 
 

@@ -55,9 +55,10 @@ def test_other_rankings_keep_no_rows():
 
 def test_a_model_with_landmarks_ranks_by_the_energy_too():
     X = normal_rows()
-    matcher = quick(ranking="combined").fit(X).set_params(ranking="energy")
+    sigma = (0.5, 1.0)
+    matcher = quick(ranking="combined", sigma=sigma).fit(X).set_params(ranking="energy")
     np.testing.assert_array_equal(
-        matcher.score_samples(X), quick().fit(X).score_samples(X)
+        matcher.score_samples(X), quick(sigma=sigma).fit(X).score_samples(X)
     )
 
 

@@ -37,10 +37,10 @@ def with_sentinels(count, value, n_features=4):
 )
 def test_sentinels_are_lowest_whatever_the_ranking(count, value, n_features, scaler):
     X = scaler.fit_transform(with_sentinels(count, value, n_features))
-    matcher = quick(64, ranking="combined").fit(X)
-    assert matcher.screened_share_ == pytest.approx(count / N)
     for ranking in RANKINGS:
-        scores = matcher.set_params(ranking=ranking).score_samples(X)
+        matcher = quick(64, ranking=ranking).fit(X)
+        assert matcher.screened_share_ == pytest.approx(count / N)
+        scores = matcher.score_samples(X)
         assert scores[:count].max() < scores[count:].min()
 
 
@@ -123,6 +123,13 @@ def test_noise_goes_from_the_bandwidth_to_the_spread():
     assert 0.05 < low < 0.3  # of clusters whose standard deviation is 0.3
     assert high > 1.5  # across: they are four apart in each column
     assert low <= matcher.sigma_ <= high
+
+
+def test_among_normal_rows_noise_need_not_reach_across():
+    X = two_clusters()
+    low, high = quick(ranking="combined").fit(X).noise_levels_
+    assert low == quick().fit(X).noise_levels_[0]
+    assert high == 2 * low
 
 
 @pytest.mark.parametrize("sigma", [0.4, (0.2, 0.8), [0.2, 0.8]])
