@@ -29,7 +29,7 @@ STRENGTHS = [0.0, 0.01, 0.03, 0.05, 0.1, 0.3, 1.0]
 
 
 def noise_levels(matcher):
-    return NoiseLevels(*map(float, np.broadcast_to(matcher.sigma, 2)))
+    return NoiseLevels(*matcher.noise_levels_.tolist())
 
 
 def matched_models(matcher, X):

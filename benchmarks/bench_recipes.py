@@ -1,7 +1,7 @@
-"""Seconds to fit the recipes for ranking anomalies, and how fast they then score.
+"""Seconds to fit models that rank anomalies, and how fast they then score.
 
-Generated clusters, standardised; wall time, medians of --repeats. The recipes are those
-of the user guide: see ranking/detectors.py.
+Generated clusters, standardised; wall time, medians of --repeats. The configurations
+are those of ranking/detectors.py.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main():
     parser.add_argument(
         "--configurations",
         nargs="*",
-        default=["skdsm", "recipe", "robust recipe"],
+        default=["skdsm", "combined", "fixed"],
         choices=CONFIGURATIONS,
     )
     parser.add_argument("--n-jobs", type=int, default=2)

@@ -37,8 +37,8 @@ print(f"{len(X_batch)}, with {y_batch.sum()} anomalies")
 # --------------------------------------
 # The noise level is in the units of the rows that the model sees, so a scaler comes
 # first. ``score`` compares models on held-out rows without labels: the search uses it
-# by default. It tells which model is nearest to the density of normal rows. (To start
-# without a search, see :ref:`ranking_recipes`.)
+# by default. It tells which model is nearest to the density of normal rows. (Without a
+# search, ``sigma="auto"`` takes the noise levels from the rows: :ref:`choosing_sigma`.)
 
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline

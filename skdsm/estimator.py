@@ -39,11 +39,13 @@ from skdsm._sklearn.validation import (
     fitted_state_kept,
 )
 from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
-from skdsm.exceptions import VersionMismatchWarning
+from skdsm.exceptions import ScreeningWarning, VersionMismatchWarning
 from skdsm.model.energy import EnergyModel
-from skdsm.training.fit import Settings, finish_model, fit_energy_model
+from skdsm.training.fit import Settings, find_ground, finish_model, fit_energy_model
 
 __all__ = ["DenoisingScoreMatcher"]
+
+_SURPRISING_SHARE = 0.05  # of the rows, to be left out of training
 
 _Fit = TypeVar("_Fit", bound=Callable[..., Any])
 
@@ -74,9 +76,9 @@ class DenoisingScoreMatcher(
     code), denoises, knows the gradient of the log-density everywhere, and can be
     sampled.
 
-    Standardise the columns first, unless they share a unit: `sigma` is in the units of
-    X. The model follows translations and rotations of the data exactly, but not changes
-    of scale.
+    Standardise the columns first, unless they share a unit. The model follows
+    translations and rotations of the data, and with its defaults another unit of all
+    columns, but not a change of scale of single ones.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
@@ -86,15 +88,18 @@ class DenoisingScoreMatcher(
         Number of hidden units. With more units the model can follow a more detailed
         density; fits and queries take longer, and saved models are larger.
 
-    sigma : float or pair of float, default=(0.5, 1.0)
+    sigma : "auto", float or pair of float, default="auto"
         Noise level: standard deviation of the Gaussian noise that the model learns to
         remove, in the units of X. It is also the bandwidth of the Parzen density
         estimate that the model approximates, so finer detail is smoothed away. With a
         pair (low, high), each corrupted row draws its own level between the two,
-        uniformly on a logarithmic scale, and `sigma_` is computed after training. The
-        default is for standardised columns. A wider range finds more of the outliers
-        that lie far from all other rows. The paper has one level, such as
-        ``sigma=0.5``. See :ref:`choosing_sigma`.
+        uniformly on a logarithmic scale, and `sigma_` is computed after training.
+        "auto" finds the bandwidth with which a sample of the training rows is most
+        likely, each row under the Parzen density of the others. The range goes from
+        there to one and a half times the standard deviation of the rows in a typical
+        direction, and with ``ranking="combined"`` to twice the bandwidth; see
+        `noise_levels_`. The paper has one level, such as ``sigma=0.5``. See
+        :ref:`choosing_sigma`.
 
     gains : {"learned", "unit"}, default="learned"
         Whether each hidden unit has a factor g of its own in the decoder, so that its
@@ -125,7 +130,7 @@ class DenoisingScoreMatcher(
         log-density of up to 2,048 training rows. (A row does not count in the density
         at its own corrupted copies.) Larger values correct the energy more, at the
         expense of the denoising loss. Zero leaves the step out: use it where you need
-        the denoiser only, and with ``ranking="combined"``. See :ref:`energy_matching`.
+        the denoiser only. See :ref:`energy_matching`.
 
     max_iter : int, default=1000
         Largest number of L-BFGS iterations in a fit, over all stages. A fit that
@@ -161,12 +166,13 @@ class DenoisingScoreMatcher(
         chosen at random. They are part of every saved model, and a query takes as long
         as with this many more hidden units. Other rankings keep no row.
 
-    support_fraction : float or None, default=None
-        Share of the training rows, by weight, that the model is fitted to, in
-        (0.5, 1]. None means all rows. Use a value below one, such as 0.9, if there are
-        anomalies among the training rows: the model is then fitted three times, and the
-        rows with the lowest scores are left out of the second and the third fit, as in
-        the concentration steps of :class:`~sklearn.covariance.MinCovDet`.
+    screening : bool, default=True
+        Whether training leaves out the rows that noise from other rows does not reach,
+        such as those in which a column holds a code for a missing value. Of such rows
+        the model would know a well of an unknown depth, and nothing of the space
+        around. They are scored as all other rows are, and count in `contamination`.
+        Rows in groups that have a twentieth of the weight, or several per cent of a
+        large number of rows, are never left out. See :ref:`screening`.
 
     contamination : float or "auto", default=0.1
         Share of the training rows, by weight, that `predict` calls outliers, in
@@ -204,10 +210,17 @@ class DenoisingScoreMatcher(
     gains_ : ndarray of shape (n_components,)
         Gains g of the hidden units; all one with ``gains="unit"``.
 
+    noise_levels_ : ndarray of shape (2,)
+        Lowest and highest noise level of training, in the units of X.
+
     sigma_ : float
-        Scale of the energy and of the score, in the units of X: `sigma` if that is one
-        number, otherwise the value in the range that minimises the implicit score
+        Scale of the energy and of the score, in the units of X: the noise level if
+        there is one, otherwise the value in the range that minimises the implicit score
         matching loss of the training rows.
+
+    screened_share_ : float
+        Share of the training rows, by weight, that training left out, see `screening`.
+        A share above 5 % issues a :class:`~skdsm.exceptions.ScreeningWarning`.
 
     offset_ : float
         Threshold: ``decision_function`` is ``score_samples`` minus this.
@@ -221,18 +234,18 @@ class DenoisingScoreMatcher(
 
     bandwidth_ : float
         Bandwidth of the soft minimum of the distances to `landmarks_`, in the units of
-        X: `sigma`, or the geometric mean of its range.
+        X: half of the one that ``sigma="auto"`` finds, for any `sigma`.
 
     ranking_scales_ : ndarray of shape (2,)
         Medians a_0 and b_0 of the two squared distances over `landmarks_`, in squared
         units of X; see `ranking`.
 
     location_ : ndarray of shape (`n_features_in_`,)
-        Mean of the training rows.
+        Mean of the training rows, without those left out.
 
     spread_ : float
-        Root mean square distance of the training rows from `location_`, in the units of
-        X. `sample` warns if the rows that it draws lie far outside.
+        Root mean square distance of these rows from `location_`, in the units of X.
+        `sample` warns if the rows that it draws lie far outside.
 
     loss_ : float
         Loss at the end of training, before energy matching, on the noise kept for
@@ -265,7 +278,8 @@ class DenoisingScoreMatcher(
     -----
     The fit does not depend on the order of the rows, and a row of weight two is the
     same as two rows, bit for bit: before noise is drawn, rows are put in an order that
-    depends on their values only, and equal rows are merged. Memory-mapped rows
+    depends on their values only, and equal rows are merged. With learned gains, rows in
+    another unit get the same scores, up to rounding. Memory-mapped rows
     (:class:`numpy.memmap`) of more than a sixteenth of scikit-learn's setting
     ``working_memory`` are an exception: they stay on disk, in their order, and the
     threshold is set on a random sample of them.
@@ -310,7 +324,9 @@ class DenoisingScoreMatcher(
     intercept_hidden_: Doubles
     intercept_visible_: Doubles
     gains_: Doubles
+    noise_levels_: Doubles
     sigma_: float
+    screened_share_: float
     offset_: float
     loss_: float
     loss_curve_: list[float]
@@ -321,7 +337,7 @@ class DenoisingScoreMatcher(
 
     _parameter_constraints = {
         "n_components": [COUNT],
-        "sigma": [POSITIVE, tuple, list],
+        "sigma": [POSITIVE, tuple, list, StrOptions({"auto"})],
         "gains": [StrOptions({"learned", "unit"})],
         "objective": [StrOptions({"dsm", "ism"})],
         "n_corruptions": [COUNT],
@@ -331,7 +347,7 @@ class DenoisingScoreMatcher(
         "tol": [NON_NEGATIVE],
         "ranking": [StrOptions({"energy", "score_norm", "combined"})],
         "n_landmarks": [COUNT],
-        "support_fraction": [None, Number(Real, 0.5, 1, closed="right")],
+        "screening": ["boolean"],
         "contamination": [Number(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
         "warm_start": ["boolean"],
         "n_jobs": [None, Integral],
@@ -343,7 +359,7 @@ class DenoisingScoreMatcher(
         self,
         n_components: int = 128,
         *,
-        sigma: float | tuple[float, float] | list[float] = (0.5, 1.0),
+        sigma: float | tuple[float, float] | list[float] | Literal["auto"] = "auto",
         gains: Literal["learned", "unit"] = "learned",
         objective: Literal["dsm", "ism"] = "dsm",
         n_corruptions: int = 4,
@@ -353,7 +369,7 @@ class DenoisingScoreMatcher(
         tol: float = 3e-3,
         ranking: Literal["energy", "score_norm", "combined"] = "energy",
         n_landmarks: int = 2000,
-        support_fraction: float | None = None,
+        screening: bool = True,
         contamination: float | Literal["auto"] = 0.1,
         warm_start: bool = False,
         n_jobs: int | None = None,
@@ -371,7 +387,7 @@ class DenoisingScoreMatcher(
         self.tol = tol
         self.ranking = ranking
         self.n_landmarks = n_landmarks
-        self.support_fraction = support_fraction
+        self.screening = screening
         self.contamination = contamination
         self.warm_start = warm_start
         self.n_jobs = n_jobs
@@ -425,7 +441,6 @@ class DenoisingScoreMatcher(
         settings = self._settings()
         backend = backend_of(X)
         X = backend.check_rows(self, X, reset=True)
-        n_fits = self._n_fits(backend)
         sample_weight = backend.check_weights(sample_weight, X)
         start = self._previous_parameters(X.shape[1])
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -436,36 +451,44 @@ class DenoisingScoreMatcher(
 
         with block_map(local_threads(self.n_jobs)) as map:
             rows = backend.prepare(X, sample_weight, seed, type(self).__name__)
+            ground = find_ground(
+                rows,
+                settings.levels,
+                self.screening,
+                across=self.ranking != "combined",
+            )
+            settings = ground.settings(settings)
             attributes = partial(
-                self._attributes,
-                backend=backend,
-                rows=rows,
-                levels=settings.levels,
-                map=map,
+                self._attributes, backend=backend, rows=rows, ground=ground, map=map
             )
 
-            def fit_rows(kept):
-                def reconstruct(parameters):
-                    return attributes(finish(parameters), kept=kept)
+            def reconstruct(parameters):
+                return attributes(finish_model(parameters, ground.rows, settings, seed))
 
-                finish = partial(finish_model, rows=kept, settings=settings, seed=seed)
-                monitor = FitMonitor(context, hooks, reconstruct, self.verbose)
-                model, training = fit_energy_model(
-                    kept, settings, seed, start=start, monitor=monitor, map=map
-                )
-                return attributes(model, kept=kept), training, monitor.has_stopped
-
-            fitted, training, stopped = fit_rows(rows)
-            for _ in range(n_fits - 1):  # without the rows that are ranked lowest
-                if not stopped:
-                    kept = self._concentrated(rows, fitted, map)
-                    fitted, training, stopped = fit_rows(kept)
+            model, training = fit_energy_model(
+                ground.rows,
+                settings,
+                seed,
+                start=start,
+                monitor=FitMonitor(context, hooks, reconstruct, self.verbose),
+                map=map,
+            )
+            fitted = attributes(model)
+        if ground.share_left_out > _SURPRISING_SHARE:
+            warnings.warn(
+                f"Noise does not reach {ground.share_left_out:.1%} of the training "
+                "rows, by weight: training left them out. If they are neither errors "
+                "nor anomalies, transform columns of long tails, or pass "
+                "screening=False.",
+                ScreeningWarning,
+                stacklevel=5,  # past fit and its two decorators
+            )
         if training.message:
             warnings.warn(
                 f"Training did not converge: {training.message}. Consider scaling the "
                 "data, more iterations (max_iter) or a larger tolerance (tol).",
                 ConvergenceWarning,
-                stacklevel=5,  # past fit and its two decorators
+                stacklevel=5,
             )
         fitted |= {
             "loss_": float(training.validation_curve[-1]),
@@ -508,19 +531,21 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, model, *, kept, backend, rows, levels, map):
-        """Fitted attributes of a model of those rows that were kept."""
+    def _attributes(self, model, *, backend, rows, ground, map):
+        """Fitted attributes: a model of the ground, and the threshold of all rows."""
         parameters = model.parameters
         fitted = {
             "components_": parameters.components,
             "intercept_hidden_": parameters.intercept_hidden,
             "intercept_visible_": parameters.intercept_visible,
             "gains_": parameters.gains,
+            "noise_levels_": np.array(ground.levels),
             "sigma_": model.sigma,
+            "screened_share_": ground.share_left_out,
             "location_": model.location,
             "spread_": model.spread,
         }
-        fitted |= self._landmarks(kept.representative(), fitted, levels)
+        fitted |= self._landmarks(rows, ground.bandwidth, fitted)
         fitted |= self._threshold(rows, fitted, map)
         return backend.attributes(fitted)
 

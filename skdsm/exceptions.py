@@ -1,6 +1,11 @@
 """Errors and warnings of skdsm."""
 
-__all__ = ["NonFiniteError", "SamplingWarning", "VersionMismatchWarning"]
+__all__ = [
+    "NonFiniteError",
+    "SamplingWarning",
+    "ScreeningWarning",
+    "VersionMismatchWarning",
+]
 
 
 class NonFiniteError(ValueError):
@@ -25,6 +30,10 @@ class NonFiniteError(ValueError):
 
 class SamplingWarning(UserWarning):
     """Samples, or an estimate made of them, cannot be trusted."""
+
+
+class ScreeningWarning(UserWarning):
+    """Training left out many rows, because noise from others does not reach them."""
 
 
 class VersionMismatchWarning(UserWarning):

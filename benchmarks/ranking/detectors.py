@@ -14,20 +14,13 @@ from skdsm import DenoisingScoreMatcher
 
 __all__ = ["CONFIGURATIONS", "DETECTORS", "Detector"]
 
-_RECIPE = {"sigma": (0.05, 1.0), "energy_matching": 0.0}
-_WIDE = {"sigma": (0.05, 3.0)}
-
-# Arguments of DenoisingScoreMatcher: its defaults, the model of Vincent (2011), the
-# recipe for training rows that are normal, and the one for those that may be anything.
+# Arguments of DenoisingScoreMatcher: its defaults, what is for training rows that are
+# normal, noise levels that were the default before, and the model of Vincent (2011).
 CONFIGURATIONS = {
     "skdsm": {},
+    "combined": {"ranking": "combined"},
+    "fixed": {"sigma": (0.5, 1.0)},
     "paper": {"sigma": 0.5, "gains": "unit"},
-    "recipe": _RECIPE | {"ranking": "combined"},
-    "robust recipe": _WIDE | {"support_fraction": 0.9},
-    # the latter without its concentration steps
-    "wide": _WIDE,
-    # half of what the recipe ranks by; the other half is nearly "leaf KDE"
-    "residual": _RECIPE | {"ranking": "score_norm"},
 }
 
 

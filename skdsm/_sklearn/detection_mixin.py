@@ -1,4 +1,4 @@
-"""The estimator as an outlier detector: rankings, thresholds, rows left out."""
+"""The estimator as an outlier detector: rankings and thresholds."""
 
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -15,7 +15,6 @@ from skdsm.detection.detector import Detector, distance_scales
 from skdsm.detection.landmarks import Landmarks, choose_landmarks
 from skdsm.detection.threshold import (
     contamination_threshold,
-    highest_scores,
     tukey_threshold,
 )
 from skdsm.model.energy import EnergyModel
@@ -23,7 +22,8 @@ from skdsm.model.parameters import Parameters
 
 __all__ = ["LANDMARK_ATTRIBUTES", "DetectionMixin", "fitted_model"]
 
-_CONCENTRATION_STEPS = 2
+# Of the bandwidth of a density: for a ranking, the nearest landmarks say more.
+_NEARNESS = 0.5
 
 # Only of models that rank by them.
 LANDMARK_ATTRIBUTES = (
@@ -50,7 +50,6 @@ class DetectionMixin(OutlierMixin):
     if TYPE_CHECKING:
         ranking: str
         n_landmarks: int
-        support_fraction: float | None
         contamination: float | Literal["auto"]
         offset_: float
         n_jobs: int | None
@@ -191,28 +190,15 @@ class DetectionMixin(OutlierMixin):
         decision = self.decision_function(X)
         return backend_of(decision).labels(decision)
 
-    def _n_fits(self, backend):
-        """How often to fit: more than once to leave out the worst rows."""
-        if self.support_fraction in (None, 1):
-            return 1
-        if backend.where:
-            raise ValueError(
-                "support_fraction is for rows in memory or in a memory-mapped file; X "
-                f"is {backend.where}. Please pass support_fraction=None."
-            )
-        return 1 + _CONCENTRATION_STEPS
+    def _landmarks(self, rows, bandwidth, fitted):
+        """Fitted attributes that the ranking needs, if it keeps rows.
 
-    def _concentrated(self, rows, fitted, map):
-        """Rows without those that a fitted model ranks lowest."""
-        scores, weight = self._training_scores(rows, fitted, map)
-        return rows.keep(highest_scores(scores, weight, self.support_fraction))
-
-    def _landmarks(self, rows, fitted, levels):
-        """Fitted attributes that the ranking needs, if it keeps rows."""
+        Rows that training left out are among them: rows near them are less odd.
+        """
         if self.ranking != "combined":
             return {}
-        bandwidth = float(np.sqrt(levels.low * levels.high))
-        landmarks = choose_landmarks(rows, self.n_landmarks, bandwidth)
+        bandwidth *= _NEARNESS
+        landmarks = choose_landmarks(rows.representative(), self.n_landmarks, bandwidth)
         scales = distance_scales(fitted_model(fitted), landmarks)
         kept = landmarks.X, landmarks.weight, bandwidth, scales
         return dict(zip(LANDMARK_ATTRIBUTES, kept, strict=True))

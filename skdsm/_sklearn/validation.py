@@ -35,8 +35,10 @@ class Number(Interval):
 def check_noise_levels(sigma, owner):
     """Turn the parameter sigma, a float or a pair, into a range of noise levels.
 
-    Its squares and inverse squares must be floats too.
+    None if the rows are to say. Its squares and inverse squares must be floats too.
     """
+    if isinstance(sigma, str) and sigma == "auto":
+        return None
     level = Number(Real, 0, None, closed="neither")
     pair = tuple(sigma) if isinstance(sigma, tuple | list) else (sigma, sigma)
     if len(pair) == 2 and all(level.is_satisfied_by(value) for value in pair):
@@ -47,9 +49,9 @@ def check_noise_levels(sigma, owner):
         if low <= high and usable:
             return NoiseLevels(low, high)
     raise InvalidParameterError(
-        f"The 'sigma' parameter of {owner} must be a positive float or a pair "
-        f"(low, high) of positive floats with low <= high, with squares and inverse "
-        f"squares that are floats too. Got {sigma!r} instead."
+        f"The 'sigma' parameter of {owner} must be 'auto', a positive float or a "
+        f"pair (low, high) of positive floats with low <= high, with squares and "
+        f"inverse squares that are floats too. Got {sigma!r} instead."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where to cut scores into inliers and outliers, and rows into kept and left out.
+"""Where to cut scores into inliers and outliers.
 
 Scores and weights have shape (n_samples,); scores are higher for more normal rows.
 """
@@ -7,7 +7,6 @@ import numpy as np
 
 __all__ = [
     "contamination_threshold",
-    "highest_scores",
     "scores_less_rounding",
     "tukey_threshold",
     "weighted_quantile",
@@ -76,18 +75,6 @@ def tukey_threshold(scores, sample_weight):
     lowest = scores_less_rounding(scores, sample_weight)
     below_q1, _ = weighted_quantile(lowest, sample_weight, quartiles)
     return float(min(q1 - 1.5 * (q3 - q1), below_q1))
-
-
-def highest_scores(scores, weight, fraction):
-    """Tell the rows with the highest scores that have at least a share of the weight.
-
-    Rows that tie with the last of them belong to them too.
-    """
-    order = np.argsort(-scores, kind="stable")
-    weight_above = np.cumsum(weight[order])
-    enough = (1 - _ROUNDING) * fraction * weight_above[-1]
-    last = order[np.searchsorted(weight_above, enough)]
-    return scores >= scores_less_rounding(scores, weight)[last]
 
 
 def weighted_quantile(values, weight, q):

@@ -50,6 +50,11 @@ class Parameters(NamedTuple):
         W, b, c, g = self
         return Parameters(W, b - W @ offset, c + offset, g)
 
+    def scale(self, unit):
+        """The model of data that are multiplied by a unit."""
+        W, b, c, g = self
+        return Parameters(W / unit, b, c * unit, g * unit**2)
+
     def preactivation(self, X):
         """``u = W x + b`` for rows near the origin, (n_samples, m) in float64."""
         return X @ self.components.T + self.intercept_hidden

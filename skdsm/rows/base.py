@@ -17,6 +17,7 @@ __all__ = [
     "mean_and_reach",
     "repetitions",
     "scale_weights",
+    "share_left_out",
 ]
 
 _REPEATED_TO = 256  # fewer rows are repeated, under noise of their own, to so many
@@ -46,10 +47,6 @@ class ReadableRows(Rows):
     @abstractmethod
     def original(self, rows):
         """Read rows as they were given, up to rounding."""
-
-    @abstractmethod
-    def keep(self, kept):
-        """Leave out the rows where `kept`, of shape (n_rows,), is false."""
 
     def risk(self, settings, seed, map=map):
         return EmpiricalRisk(self, settings, seed, map=map)
@@ -101,3 +98,10 @@ def scale_weights(sample_weight):
     By a power of two, without rounding: 3 must stay three times 1.
     """
     return np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
+
+
+def share_left_out(kept, weight):
+    """Share of the weight, None for equal ones, of the rows that are not kept."""
+    if weight is None:
+        return float(np.mean(~kept))
+    return float(weight[~kept].sum() / weight.sum())

@@ -5,12 +5,17 @@ or in writing a row twice instead of giving it weight two, must therefore be bro
 one form before any noise is drawn; the fitted models are then equal bit for bit.
 """
 
+from functools import partial
+
 import numpy as np
 
 from skdsm._blocks import row_blocks
 from skdsm.rows.base import scale_weights
 
 __all__ = ["canonical_rows", "hash_rows"]
+
+_HASHED_ROWS = 4096  # at a time: a block stays in cache over its columns
+_KEPT_BITS = 23  # of a number's 52, so that rounding seldom changes the order
 
 
 def hash_rows(X, seed):
@@ -20,7 +25,7 @@ def hash_rows(X, seed):
     """
     bits = X.view(np.uint32 if X.dtype == np.float32 else np.uint64)
     hashes = np.full(len(X), seed, dtype=np.uint64)
-    for rows in row_blocks(len(X), 4096):  # a block stays in cache over its columns
+    for rows in row_blocks(len(X), _HASHED_ROWS):
         state = hashes[rows]
         for column in bits[rows].T:
             state ^= column
@@ -35,9 +40,10 @@ def hash_rows(X, seed):
 def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     """Merge equal rows, and order the rest by their values only.
 
-    The order is that of a seeded hash of each row, so any prefix is a random sample.
-    Rows of weight zero are left out. Cost: one pass over X, one sort of integers; a
-    weak `hash_rows` costs time, not correctness.
+    The order is that of a seeded hash of each row, so any prefix is a random sample. It
+    is the same in another unit of all columns, up to rounding: what is hashed are
+    ratios to the largest cell. Rows of weight zero are left out. Cost: two passes over
+    X, one sort of integers; a weak `hash_rows` costs time, not correctness.
 
     Returns distinct rows (k, d), C-contiguous, and their summed weights (k,) relative
     to the largest.
@@ -49,7 +55,9 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
         kept = weight > 0
         X, weight = X[kept], weight[kept]
     X = np.add(X, 0, order="C")  # -0.0 becomes 0.0
-    hashes = hash_rows(X, seed)
+    ratios = partial(_rounded_ratios, unit=max(X.max(), -X.min()) or 1.0)
+    blocks = row_blocks(len(X), _HASHED_ROWS)
+    hashes = np.concatenate([hash_rows(ratios(X[rows]), seed) for rows in blocks])
     # equal rows meet in order of weight, so that their sum has one order as well
     order = np.lexsort((weight, hashes))
     X, weight, hashes = X[order], weight[order], hashes[order]
@@ -68,3 +76,14 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     if len(first) < len(X):
         X, weight = X[first], np.add.reduceat(weight, first)
     return X, weight / weight.max()
+
+
+def _rounded_ratios(X, unit):
+    """X / unit in double precision, with the leading bits only."""
+    ratios = np.divide(X, np.float64(unit))
+    bits = ratios.view(np.uint64)
+    dropped = np.uint64(52 - _KEPT_BITS)
+    bits += np.uint64(1) << (dropped - np.uint64(1))
+    bits >>= dropped
+    bits <<= dropped
+    return ratios

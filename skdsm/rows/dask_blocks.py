@@ -2,7 +2,7 @@
 
 from functools import partial
 
-__all__ = ["compute", "literal", "task"]
+__all__ = ["compute", "literal", "persist", "task"]
 
 
 def task(function, **constants):
@@ -26,3 +26,10 @@ def compute(tasks):
 
     # single tasks on blocks: there is nothing to rewrite
     return dask.compute(*tasks, optimize_graph=False)
+
+
+def persist(tasks):
+    """Start tasks whose results stay where they are, a tuple in their order."""
+    import dask
+
+    return dask.persist(*tasks, optimize_graph=False)

@@ -35,6 +35,7 @@ class DaskRisk(Risk):
                 evaluate_block,
                 settings=settings,
                 mean=rows.mean,
+                unit=rows.unit,
                 dtype=rows.dtype,
                 order_seed=block.seed,
                 n_rows=round(rows.share * block.n_rows),
@@ -66,7 +67,7 @@ class DaskRisk(Risk):
 
 
 def evaluate_block(
-    X, weight, packed, *, settings, mean, dtype, order_seed, n_rows, seed
+    X, weight, packed, *, settings, mean, unit, dtype, order_seed, n_rows, seed
 ):
     """Sum the loss and its gradient over the corrupted rows of a block.
 
@@ -74,7 +75,7 @@ def evaluate_block(
     of the centred rows. Returns the rows' weight, then that times the mean loss and
     times its gradient, in one vector.
     """
-    rows = rows_in_place(X, weight, mean, order_seed).astype(dtype)
+    rows = rows_in_place(X, weight, mean, order_seed).scaled(unit, dtype)
     if n_rows < len(X):
         rows = rows.whole_blocks(n_rows)
     if not len(rows.order):  # weights that are nothing beside those of other blocks

@@ -15,7 +15,7 @@ from skdsm.rows.base import (
     mean_and_reach,
     scale_weights,
 )
-from skdsm.rows.dask_blocks import compute, task
+from skdsm.rows.dask_blocks import compute, persist, task
 from skdsm.rows.dask_risk import DaskRisk
 from skdsm.rows.in_file import HEAD, TAIL, rows_in_place
 from skdsm.rows.in_memory import InMemoryRows
@@ -57,10 +57,11 @@ class DaskRows(Rows):
     seed: int
     dtype: np.dtype
     share: float = 1.0
+    unit: float = 1.0
     samples: dict = field(default_factory=dict)
 
-    def astype(self, dtype):
-        return replace(self, dtype=np.dtype(dtype))
+    def scaled(self, unit, dtype):
+        return replace(self, dtype=np.dtype(dtype), unit=unit * self.unit)
 
     def head(self, n_rows):
         """A sample in memory, or a part of each block if that would be too many."""
@@ -77,7 +78,33 @@ class DaskRows(Rows):
         key = n_rows, draw
         if key not in self.samples:
             self.samples[key] = self._gather(n_rows, draw)
-        return self.samples[key].astype(self.dtype)
+        return self.samples[key].scaled(self.unit, self.dtype)
+
+    def within(self, reach):
+        weights = persist(
+            task(_weight_within, mean=self.mean, reach=reach)(block.X, block.weight)
+            for block in self.blocks
+        )
+        parts = compute(
+            task(_summarise_kept)(block.X, block.weight, weight)
+            for block, weight in zip(self.blocks, weights, strict=True)
+        )
+        summaries, totals = zip(*parts, strict=True)
+        if all(
+            one.n_candidates == block.n_candidates
+            for one, block in zip(summaries, self.blocks, strict=True)
+        ):
+            return self, 0.0
+        blocks = tuple(
+            replace(block, weight=weight, n_candidates=one.n_candidates)
+            for block, weight, one in zip(self.blocks, weights, summaries, strict=True)
+            if one.n_candidates
+        )
+        used = [one for one in summaries if one.n_candidates]
+        mean = _overall_mean(used, 0, self._X)
+        total, kept = sum(totals), sum(one.total_weight for one in used)
+        share = float((total - kept) / total)
+        return replace(self, blocks=blocks, mean=mean, samples={}), share
 
     def risk(self, settings, seed, map=map):
         return DaskRisk(self, settings, seed, map=map)
@@ -169,6 +196,10 @@ class _Summary(NamedTuple):
     weight: float = 0.0  # sum, times two to the minus `exponent`
     exponent: int = 0
 
+    @property
+    def total_weight(self):
+        return np.ldexp(self.weight, int(self.exponent))
+
 
 def _overall_mean(summaries, exponent, X):
     """Mean over blocks; checks that squared distances are finite."""
@@ -188,7 +219,8 @@ def _overall_mean(summaries, exponent, X):
 
 def summarise_block(X, weight, *, check):
     """Check a block, and say what the client needs to know of it."""
-    check(X)
+    if check is not None:
+        check(X)
     if weight is None:
         n_candidates, exponent, total = len(X), 0, float(len(X))
     else:
@@ -203,6 +235,17 @@ def summarise_block(X, weight, *, check):
         mean, reach = mean_and_reach(X, weight)
     check_reach(reach, X.shape, X.dtype)
     return _Summary(len(X), n_candidates, mean, float(reach), total, exponent)
+
+
+def _weight_within(X, weight, *, mean, reach):
+    kept = reach.contains(X - mean) if len(X) else np.zeros(0, dtype=bool)
+    return kept * (1.0 if weight is None else weight)
+
+
+def _summarise_kept(X, weight, kept_weight):
+    """Summary of the rows that are kept, and the weight of all."""
+    total = float(len(X) if weight is None else weight.sum())
+    return summarise_block(X, kept_weight, check=None), total
 
 
 def _sample_block(X, weight, *, mean, seed, n_rows, draw):

@@ -11,6 +11,7 @@ from skdsm.rows.base import (
     copyable_rows,
     mean_and_reach,
     scale_weights,
+    share_left_out,
 )
 from skdsm.rows.in_memory import InMemoryRows
 
@@ -32,11 +33,12 @@ class FileRows(ReadableRows):
     order: np.ndarray
     seed: int
     dtype: np.dtype
+    unit: float = 1.0
     # not a cached_property, whose lock (in Python 3.11) a fork may copy locked
     _kept: dict = field(default_factory=dict, init=False, repr=False)
 
-    def astype(self, dtype):
-        return replace(self, dtype=np.dtype(dtype))
+    def scaled(self, unit, dtype):
+        return replace(self, dtype=np.dtype(dtype), unit=unit * self.unit)
 
     def head(self, n_rows):
         return self._part(n_rows, HEAD, self.whole_blocks(n_rows))
@@ -70,7 +72,7 @@ class FileRows(ReadableRows):
         weight = None if self.weight is None else self.weight[index]
         X = self._X[index]
         np.subtract(X, self.mean, out=X, casting="same_kind")
-        return InMemoryRows(X, weight, self.mean).astype(self.dtype)
+        return InMemoryRows(X, weight, self.mean).scaled(self.unit, self.dtype)
 
     def representative(self):
         if "representative" not in self._kept:
@@ -87,14 +89,24 @@ class FileRows(ReadableRows):
     def centred(self, rows=slice(None)):
         given = self._X[rows]
         X = np.empty(given.shape, self.dtype)
-        return np.subtract(given, self.mean, out=X, casting="same_kind")
+        if self.unit == 1:
+            return np.subtract(given, self.mean, out=X, casting="same_kind")
+        return np.divide(given - self.mean, self.unit, out=X, casting="same_kind")
 
     def original(self, rows):
         return np.array(self._X[rows])
 
-    def keep(self, kept):
+    def within(self, reach):
+        kept = np.zeros(self.n_rows, dtype=bool)
+        for rows in self.blocks(_BLOCK_ROWS):
+            kept[rows] = reach.contains(self._X[rows] - self.mean)
+        if self.weight is not None:
+            kept |= self.weight == 0
+        if kept.all():
+            return self, 0.0
         weight = np.where(kept, 1.0 if self.weight is None else self.weight, 0.0)
-        return map_rows(self._X, weight, self.seed)
+        share = share_left_out(kept, self.weight)
+        return map_rows(self._X, weight, self.seed), share
 
 
 def map_rows(X, sample_weight, seed):

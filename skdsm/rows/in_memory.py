@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skdsm._blocks import row_blocks
-from skdsm.rows.base import ReadableRows, check_reach, mean_and_reach, repetitions
+from skdsm.rows.base import (
+    ReadableRows,
+    check_reach,
+    mean_and_reach,
+    repetitions,
+    share_left_out,
+)
 from skdsm.rows.canonical import canonical_rows
 
 __all__ = ["InMemoryRows", "prepare_rows"]
@@ -15,17 +21,27 @@ __all__ = ["InMemoryRows", "prepare_rows"]
 class InMemoryRows(ReadableRows):
     """Rows of weighted mean zero (n, d), in an order that does not depend on theirs."""
 
+    unit: float = 1.0
+
     @property
     def dtype(self):
         return self._X.dtype
 
-    def astype(self, dtype):
-        return replace(self, _X=self._X.astype(dtype, copy=False))
+    def scaled(self, unit, dtype):
+        if unit == 1:
+            return replace(self, _X=self._X.astype(dtype, copy=False))
+        X = np.empty_like(self._X, dtype=dtype)
+        np.divide(self._X, np.float64(unit), out=X, casting="same_kind")
+        return replace(self, _X=X, unit=unit * self.unit)
 
     def head(self, n_rows):
         return self._part(slice(n_rows))
 
-    sample = head
+    def sample(self, n_rows):
+        if n_rows >= self.n_rows:
+            return self
+        # repetitions of a row lie side by side, and are not to come all or none
+        return self._part(np.arange(n_rows) * self.n_rows // n_rows)
 
     def tail(self, n_rows):
         return self._part(slice(-n_rows, None))
@@ -44,13 +60,18 @@ class InMemoryRows(ReadableRows):
         return self._X[rows]
 
     def original(self, rows):
-        return (self._X[rows] + self.mean).astype(self.dtype, copy=False)
+        X = self._X[rows] * np.float64(self.unit)
+        return (X + self.mean).astype(self.dtype, copy=False)
 
-    def keep(self, kept):
+    def within(self, reach):
+        kept = reach.contains(self._X)
+        if kept.all():
+            return self, 0.0
+        share = share_left_out(kept, self.weight)
         X, weight = self._X[kept], None if self.weight is None else self.weight[kept]
         shift = np.average(X.astype(np.float64), axis=0, weights=weight)
         np.subtract(X, shift, out=X, casting="same_kind")
-        return replace(self, _X=X, weight=weight, mean=self.mean + shift)
+        return replace(self, _X=X, weight=weight, mean=self.mean + shift), share
 
 
 def prepare_rows(X, sample_weight, seed):

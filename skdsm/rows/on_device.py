@@ -15,6 +15,7 @@ from skdsm.rows.base import (
     copyable_rows,
     repetitions,
     scale_weights,
+    share_left_out,
 )
 from skdsm.rows.device_risk import DeviceRisk
 from skdsm.rows.in_memory import InMemoryRows
@@ -34,16 +35,19 @@ class DeviceRows(Rows):
     weight: Any
     mean: np.ndarray
     device: Device
+    unit: float = 1.0
     samples: dict = field(default_factory=dict)
 
     @property
     def dtype(self):
         return self.device.numpy_dtype(self._X.dtype)
 
-    def astype(self, dtype):
+    def scaled(self, unit, dtype):
         xp = self.device.xp
         dtype = getattr(xp, np.dtype(dtype).name)
-        return replace(self, _X=xp.astype(self._X, dtype, copy=False), samples={})
+        X = self._X if unit == 1 else self._X / unit
+        X = xp.astype(X, dtype, copy=False)
+        return replace(self, _X=X, unit=unit * self.unit, samples={})
 
     def head(self, n_rows):
         return self._part(slice(0, min(n_rows, self.n_rows)))
@@ -64,13 +68,45 @@ class DeviceRows(Rows):
             if weight is not None:
                 weight = to_numpy(weight).astype(np.float64, copy=False)
             self.samples[n_rows] = InMemoryRows(
-                to_numpy(head.centred()), weight, self.mean
+                to_numpy(head.centred()), weight, self.mean, self.unit
             )
         return self.samples[n_rows]
 
     def centred(self, rows=slice(None)):
         """Rows on the device, less their mean."""
         return self._X[rows, :]
+
+    def within(self, reach):
+        kept = self._contained(reach)
+        if kept.all():
+            return self, 0.0
+        device, weight = self.device, np.ones(self.n_rows)
+        if self.weight is not None:
+            weight = device.to_numpy(self.weight).astype(np.float64)
+        share = share_left_out(kept, weight)
+        X = device.xp.take(self._X, device.put_index(np.flatnonzero(kept)), axis=0)
+        shift, _ = _mean_and_reach(X, weight[kept], device)
+        X = _move(X, device.put(shift), device)
+        weight = None if self.weight is None else device.put(weight[kept])
+        moved = replace(self, _X=X, weight=weight, mean=self.mean + shift, samples={})
+        return moved, share
+
+    def _contained(self, reach):
+        """Whether noise comes to each row, on the host."""
+        device, xp = self.device, self.device.xp
+        # amid the centres: sums of squares of rows near these keep their digits
+        origin = np.median(reach.centres, axis=0)
+        centres = device.put(reach.centres - origin, self._X.dtype)
+        square, origin = device.square_norm(centres), device.put(origin)
+        inside = []
+        for rows in block_rows(self.n_rows, len(reach.centres)):
+            Z = device.centre(self._X[rows, :], origin)
+            distance = device.squared_distances(
+                Z, device.square_norm(Z), centres, square
+            )
+            near = xp.min(distance, axis=1) <= reach.radius**2
+            inside.append(device.to_numpy(near))
+        return np.concatenate(inside)
 
     def risk(self, settings, seed, map=map):
         return DeviceRisk(self, settings, seed)
@@ -98,11 +134,15 @@ def place_rows(X, sample_weight, seed, *, device):
         index = np.repeat(np.arange(len(copies)), copies)
         X = device.xp.take(X, device.put_index(index), axis=0)
         weight = np.repeat(weight / copies, copies)
-    origin = device.put(mean)
-    blocks = block_rows(*X.shape)
-    X = device.xp.concat([device.subtract(X[rows, :], origin) for rows in blocks])
+    X = _move(X, device.put(mean), device)
     placed = None if np.ptp(weight) <= 1e-12 * weight[0] else device.put(weight)
     return DeviceRows(X, placed, mean, device)
+
+
+def _move(X, origin, device):
+    """X - origin, in blocks: no copy of all rows is in the wide type."""
+    blocks = block_rows(*X.shape)
+    return device.xp.concat([device.subtract(X[rows, :], origin) for rows in blocks])
 
 
 def _mean_and_reach(X, weight, device):

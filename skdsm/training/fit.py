@@ -10,17 +10,21 @@ from skdsm.training.corruption import NoiseLevels
 from skdsm.training.energy_matching import match_energy
 from skdsm.training.initialization import data_dependent_start, linear_denoiser
 from skdsm.training.preconditioner import curvature_scaling
+from skdsm.training.protocols import Rows
 from skdsm.training.schedule import Schedule
-from skdsm.training.stages import TrainingResult, train
+from skdsm.training.screening import reach_of
+from skdsm.training.stages import Monitor, TrainingResult, train
 
 __all__ = [
     "Fit",
     "FittedModel",
     "Parts",
+    "Ground",
     "Settings",
     "energy_scale",
     "finish_model",
     "fit_energy_model",
+    "find_ground",
     "training_precision",
 ]
 
@@ -35,6 +39,8 @@ _SCALING_ROWS_PER_UNIT = 4  # corrupted rows, to estimate the curvature from
 # their mean: what it rounds off them is then less than a thousandth of the noise.
 _SINGLE_REACH = 2.0**12
 _SINGLE_RANGE = 2.0**-40, 2.0**40  # of levels and rows, for their squares
+_REACHING = 1.5  # spreads of the rows, at least: the highest noise level
+_LEVEL_RATIO = 2.0  # of the highest noise level to the lowest, at least
 # what a stream of random numbers is used for
 _START, _VALIDATION, _STAGE, _MATCHING = range(4)
 
@@ -42,7 +48,8 @@ _START, _VALIDATION, _STAGE, _MATCHING = range(4)
 class Settings(NamedTuple):
     """What is to be fitted, and how: parameters of the estimator in their final form.
 
-    A zero for `energy_matching` leaves that step out.
+    A zero for `energy_matching` leaves that step out. Rows are divided by `unit` for
+    training.
     """
 
     n_components: int
@@ -54,6 +61,30 @@ class Settings(NamedTuple):
     max_iter: int
     tol: float
     energy_matching: float = 0.0
+    unit: float = 1.0
+
+
+class Ground(NamedTuple):
+    """What a model is fitted to: rows that noise reaches, and the levels of noise.
+
+    `bandwidth` is that of the rows' Parzen density, of greatest likelihood, `spread`
+    their standard deviation in a typical direction, and `share_left_out` the share of
+    the weight where noise does not reach.
+    """
+
+    rows: Rows
+    levels: NoiseLevels
+    bandwidth: float
+    spread: float
+    share_left_out: float
+
+    def settings(self, settings):
+        """Settings with these levels, and with the unit that rows are trained in.
+
+        Gains that are fixed at one mean something else in each unit: it stays theirs.
+        """
+        unit = (self.spread or self.levels.low) if settings.learn_gains else 1.0
+        return settings._replace(levels=self.levels, unit=unit)
 
 
 class FittedModel(NamedTuple):
@@ -77,7 +108,7 @@ class Fit(NamedTuple):
 
 
 def training_precision(X, levels):
-    """Choose the type of the arithmetic of training on centred rows X.
+    """Choose the type of the arithmetic of training on centred rows X and their levels.
 
     The gradient is known up to the noise that rows are corrupted with. Where rounding
     to single precision is nothing beside that, it does as well in less time.
@@ -100,6 +131,23 @@ class Parts(NamedTuple):
     precision: object = training_precision
 
 
+def find_ground(rows, levels=None, screening=True, across=True):
+    """Find the rows to train on, and the noise levels if they are not given.
+
+    These go from the bandwidth, noise that shows detail, to noise that reaches across
+    the rows. Among rows that are normal it need not: there is no group to tell from the
+    others.
+    """
+    reach, share = reach_of(rows), 0.0
+    if screening:
+        rows, share = rows.within(reach)
+    if levels is None:
+        low = reach.bandwidth
+        high = _REACHING * reach.spread if across else 0.0
+        levels = NoiseLevels(low, max(_LEVEL_RATIO * low, high))
+    return Ground(rows, levels, reach.bandwidth, reach.spread, share)
+
+
 def fit_energy_model(
     rows, settings, seed, *, start=None, monitor=None, map=map, parts=None
 ):
@@ -109,20 +157,65 @@ def fit_energy_model(
     frame of the rows as they were given; by default they are drawn from the data.
     `monitor` follows training. `map` is an ordered map over independent pieces of work.
     """
+    unit = settings.unit
     if start is not None:
-        start = start.translate(-rows.mean)
+        start = start.translate(-rows.mean).scale(1 / unit)
+    scaled = settings._replace(
+        levels=_scaled_levels(settings.levels, unit),
+        alpha=settings.alpha / unit**2 / unit**2,
+    )
     training = _train(
-        rows, settings, seed, start, monitor, map, Parts() if parts is None else parts
+        rows,
+        scaled,
+        seed,
+        start,
+        None if monitor is None else _InUnits(monitor, unit),
+        map,
+        Parts() if parts is None else parts,
+        unit,
+    )
+    training = training._replace(
+        parameters=training.parameters.scale(unit),
+        loss_curve=training.loss_curve * unit**2,
+        validation_curve=training.validation_curve * unit**2,
     )
     return Fit(finish_model(training.parameters, rows, settings, seed), training)
 
 
-def _train(rows, settings, seed, start, monitor, map, parts):
-    """All stages, in the frame of the centred rows."""
+def _scaled_levels(levels, unit):
+    """Levels divided by a unit, without the last bits of the division."""
+    if unit == 1:
+        return levels
+    mantissa, exponent = np.frexp(np.array(levels) / unit)
+    rounded = np.ldexp(np.rint(mantissa * 2.0**24), exponent - 24)
+    return NoiseLevels(*rounded.tolist())
+
+
+class _InUnits(Monitor):
+    """A monitor that is told of parameters and losses in the units of the data."""
+
+    def __init__(self, monitor, unit):
+        self._monitor, self._unit = monitor, unit
+        self.begin_stage = monitor.begin_stage
+
+    def end_iteration(self, parameters, loss):
+        loss *= self._unit**2
+        return self._monitor.end_iteration(parameters.scale(self._unit), loss)
+
+    def end_stage(self, parameters, validation_loss):
+        loss = validation_loss * self._unit**2
+        return self._monitor.end_stage(parameters.scale(self._unit), loss)
+
+
+def _train(rows, settings, seed, start, monitor, map, parts, unit):
+    """All stages, in the frame of the centred rows divided by the unit."""
     sample = rows.sample(_START_ROWS)
-    X, weight, levels = sample.centred(), sample.weight, settings.levels
+    sample, levels = sample.scaled(unit, sample.dtype), settings.levels
+    precision = parts.precision(sample.centred(), levels)
+    # what rounding has left of the rows is the same in each unit, and so is the start
+    X = sample.centred().astype(precision).astype(sample.dtype)
+    weight, rows = sample.weight, rows.scaled(unit, precision)
     linear = linear_denoiser(X, weight, levels.mean_square)
-    rows = rows.astype(parts.precision(X, levels))
     m, d = settings.n_components, rows.n_features
     smallest = max(_MIN_STAGE_ROWS, int(_ROWS_PER_PARAMETER * m * d))
     plan = parts.schedule(rows.n_rows, settings.n_corruptions, smallest)

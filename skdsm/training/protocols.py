@@ -44,10 +44,18 @@ class Rows(ABC):
         return self._X.shape[1]
 
     @abstractmethod
-    def astype(self, dtype):
-        """Choose the type of the arithmetic, float32 or float64.
+    def scaled(self, unit, dtype):
+        """Divide centred rows by a unit, and round them to float32 or float64.
 
-        Rows that stay where they are get rounded when they are read.
+        Rows that stay where they are get scaled when they are read. The mean keeps the
+        units of the data.
+        """
+
+    @abstractmethod
+    def within(self, reach):
+        """Leave out rows where noise does not come, in the frame of centred rows.
+
+        Returns the other rows, and the share of the weight that is left out.
         """
 
     @abstractmethod

@@ -40,8 +40,8 @@ class TrainingResult(NamedTuple):
 class Monitor:
     """Follows training, and may stop it; this one does neither.
 
-    Parameters are in the frame of the centred rows, and as training has them: the last
-    steps of a fit, which `finish_model` takes, are still to come.
+    Parameters are in the frame of the centred rows, and as training has them, like the
+    losses: the last steps of a fit, which `finish_model` takes, are still to come.
     """
 
     def begin_stage(self, stage, max_iter):

@@ -292,7 +292,7 @@ def test_any_noise_level_is_fitted_or_refused(exponent):
 
 def test_rows_too_far_from_the_scale_of_sigma_are_warned_of():
     with pytest.warns(ConvergenceWarning, match="far from the scale of sigma"):
-        quick().fit(normal_rows() * 1e30)
+        quick(sigma=0.5, gains="unit").fit(normal_rows() * 1e30)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -46,6 +46,7 @@ from test_common import ESTIMATORS, libraries, run
 import skdsm
 from skdsm import DenoisingScoreMatcher
 from skdsm._sklearn import array_backend
+from skdsm._sklearn.validation import check_noise_levels
 from skdsm.calibration import ConformalOutlierDetector
 from skdsm.display._model import Table
 from skdsm.exceptions import NonFiniteError
@@ -54,7 +55,7 @@ from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.rows.on_device import DeviceRows, place_rows
 from skdsm.training.corruption import FEWEST_BANK_ROWS, NoiseLevels
 from skdsm.training.empirical_risk import EmpiricalRisk
-from skdsm.training.fit import Parts, fit_energy_model
+from skdsm.training.fit import Parts, find_ground, fit_energy_model
 
 # Most fits here end after a few iterations, before rounding has grown.
 pytestmark = pytest.mark.filterwarnings(
@@ -67,15 +68,8 @@ RANGE = NoiseLevels(0.2, 1.0)
 DEVICES = {"array_api_strict": ["device1", "no_float64"], "torch": ["cpu"]}
 # of scikit-learn's checks; all others need hardware
 CHECKED_DEVICES = {None, "CPU_DEVICE", "device1", "cpu"}
-# all that can be fitted from a device
-FITTED = {
-    name: parameters
-    for name, parameters in CONFIGURATIONS.items()
-    if "support_fraction" not in parameters
-}
-
 every_configuration = pytest.mark.parametrize(
-    "parameters", FITTED.values(), ids=FITTED.keys()
+    "parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS
 )
 some_weight_or_none = pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "w"])
 
@@ -248,7 +242,7 @@ def test_head_and_tail_share_no_row(dispatch, double):
 
 def test_rounded_rows_are_evaluated_in_single_precision(dispatch, double):
     """As the same rows in memory are, rounded there."""
-    rows = placed(double, X).astype(np.float32)
+    rows = placed(double, X).scaled(1, np.float32)
     assert rows.centred().dtype == rows.device.xp.float32
     assert rows.sample(10).dtype == np.float32
     made, parameters = settings(n_components=5), random_parameters(5, m=5, d=3)
@@ -304,10 +298,12 @@ def test_fit_is_that_in_memory(dispatch, double, parameters, weight):
     """On the same rows in the same order, through all of training but its length."""
     rows = placed(double, X, weight)
     matcher = quick(6, **parameters)
-    sigma = np.broadcast_to(matcher.sigma, 2)
+    ground = find_ground(on_host(rows), check_noise_levels(matcher.sigma, ""))
+    assert ground.bandwidth == pytest.approx(find_ground(rows).bandwidth, rel=1e-9)
     made = settings(
         n_components=6,
-        levels=NoiseLevels(*sigma),
+        levels=ground.levels,
+        unit=ground.spread,
         learn_gains=matcher.gains == "learned",
         objective=matcher.objective,
         alpha=matcher.alpha,
@@ -648,13 +644,6 @@ def test_features_are_counted(dispatch, double):
         matcher.score_samples(double.put(X[:, :2]))
     with pytest.raises(ValueError, match="H has 3 columns, but .* 4 components"):
         matcher.inverse_transform(double.put(X))
-
-
-def test_no_row_can_be_left_out(dispatch, double):
-    matcher = short(support_fraction=0.8)
-    with pytest.raises(ValueError, match="X is an array of .*support_fraction=None"):
-        matcher.fit(double.put(X))
-    assert not fitted_state(matcher)
 
 
 @pytest.mark.parametrize(

@@ -71,18 +71,6 @@ def recorded_fit(recorder, rows=X, *, y=None, sample_weight=None, **parameters):
 with_every_model = pytest.mark.parametrize(
     "parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS
 )
-# Those that are trained once. `support_fraction` trains three times, and attributes are
-# those of the last.
-TRAINED_ONCE = {
-    name: parameters
-    for name, parameters in CONFIGURATIONS.items()
-    if "support_fraction" not in parameters
-}
-with_models_trained_once = pytest.mark.parametrize(
-    "parameters", TRAINED_ONCE.values(), ids=TRAINED_ONCE
-)
-
-
 # --- What they see ---
 
 
@@ -103,7 +91,7 @@ def test_tasks_nest_and_every_begin_has_an_end(constant, parameters):
     assert path == []
 
 
-@with_models_trained_once
+@with_every_model
 def test_there_is_a_model_for_every_iteration_stage_and_fit(parameters):
     recorder = Recorder()
     matcher = recorded_fit(recorder, **parameters)
@@ -112,20 +100,6 @@ def test_there_is_a_model_for_every_iteration_stage_and_fit(parameters):
         "stage": len(matcher.stage_ends_),
         "fit": 1,
     }
-
-
-def test_all_of_three_fits_are_seen():
-    recorder = Recorder()
-    matcher = recorded_fit(recorder, support_fraction=0.8)
-    assert recorder.count["fit"] == 1
-    assert recorder.count["stage"] > len(matcher.stage_ends_)
-    assert recorder.count["lbfgs-iter"] > matcher.n_iter_
-
-
-def test_a_stop_ends_the_concentration_steps_too():
-    recorder = Recorder(stop=lambda context, count: context.task_name == "stage")
-    recorded_fit(recorder, support_fraction=0.8)
-    assert recorder.count["stage"] == 1
 
 
 def test_contexts_form_a_tree():
@@ -166,7 +140,7 @@ def test_models_in_hooks_get_better():
     assert last < first
 
 
-@with_models_trained_once
+@with_every_model
 def test_a_model_in_a_hook_is_what_fit_would_have_returned(parameters):
     """Had it ended after that many iterations."""
     recorder = Recorder()

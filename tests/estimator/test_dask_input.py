@@ -52,13 +52,6 @@ def short(**parameters):
     return quick(tol=1.0, n_corruptions=1, **parameters)
 
 
-CONFIGURATIONS = {
-    name: parameters
-    for name, parameters in CONFIGURATIONS.items()
-    if "support_fraction" not in parameters
-}
-
-
 class Counting:
     """A source of blocks that counts how often it is asked."""
 
@@ -90,6 +83,8 @@ def test_fit_is_as_good_as_one_in_memory(parameters, weighted, everywhere, monke
     weight = None
     if weighted:
         weight = np.random.default_rng(3).integers(0, 3, len(train)).astype(float)
+    # at the bandwidth of the rows, eight units are too few for stable held-out scores
+    parameters = {"sigma": (0.5, 1.0)} | parameters
     in_memory = quick(8, max_iter=60, **parameters)
     spread = quick(8, max_iter=60, **parameters)
     with pytest.MonkeyPatch.context() as patch:
@@ -106,13 +101,6 @@ def test_fit_is_as_good_as_one_in_memory(parameters, weighted, everywhere, monke
     share = np.average(spread.predict(train) == -1, weights=weight)
     if spread.contamination != "auto":
         assert share == pytest.approx(0.1, abs=0.01 if not everywhere else 0.06)
-
-
-def test_no_row_can_be_left_out():
-    matcher = quick(support_fraction=0.8)
-    with pytest.raises(ValueError, match="X is a dask collection"):
-        matcher.fit(array())
-    assert not fitted_state(matcher).keys() - {"n_features_in_"}
 
 
 def test_kinds_of_collections_and_weights_make_one_model():
@@ -187,7 +175,7 @@ def test_fit_does_not_import_a_cluster():
 
 
 def test_warm_start_goes_on():
-    matcher = short(warm_start=True).fit(array())
+    matcher = short(sigma=(0.5, 1.0), warm_start=True).fit(array())
     losses = matcher.loss_curve_
     matcher.fit(array())
     assert matcher.loss_curve_[0] < losses[0] - 0.9 * (losses[0] - losses[-1])

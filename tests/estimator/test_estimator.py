@@ -178,7 +178,8 @@ def test_fitted_attributes_are_arrays_and_numbers(parameters):
         assert landmarks <= set(fitted)
     assert set(fitted) - landmarks == {
         *("components_", "intercept_hidden_", "intercept_visible_", "gains_"),
-        *("sigma_", "offset_", "location_", "spread_"),
+        *("sigma_", "noise_levels_", "screened_share_"),
+        *("offset_", "location_", "spread_"),
         *("loss_", "loss_curve_", "stage_ends_", "n_iter_"),
         "n_features_in_",
     }
@@ -351,7 +352,7 @@ def test_warm_start_begins_where_the_last_fit_ended(parameters):
     matcher = quick(warm_start=True, **parameters).fit(X + 5)
     first, *_, last = matcher.loss_curve_
     again = matcher.set_params(max_iter=1).fit(X + 5).loss_curve_[0]
-    assert again < last + 0.2 * (first - last)
+    assert again < last + 0.3 * (first - last)
 
 
 def test_first_fit_of_a_warm_start_is_a_cold_one():
@@ -361,7 +362,7 @@ def test_first_fit_of_a_warm_start_is_a_cold_one():
 
 def test_warm_start_goes_on_to_a_better_loss():
     rows = two_clusters()
-    matcher = quick(8, max_iter=4, warm_start=True)
+    matcher = quick(8, sigma=(0.5, 1.0), max_iter=4, warm_start=True)
     losses = []
     for _ in range(4):
         with pytest.warns(ConvergenceWarning):

@@ -31,7 +31,8 @@ def mapped(tmp_path, small_memory):
 
 
 def matcher(**parameters):
-    return quick(8, tol=0.01, **parameters)
+    # at the bandwidth of the rows, eight units are too few for stable held-out scores
+    return quick(8, tol=0.01, **{"sigma": (0.5, 1.0)} | parameters)
 
 
 def test_only_large_memory_maps_stay_on_disk(mapped):
@@ -76,7 +77,7 @@ def test_share_of_outliers_is_nearly_the_contamination_in_a_long_file(
     """The threshold is set on a sample: five standard errors of its quantile."""
     monkeypatch.setattr("skdsm.training.protocols._REPRESENTATIVE_ROWS", 2000)
     X = mapped(np.sort(two_clusters(N), axis=0))  # the sample must not be a prefix
-    share = (matcher(contamination=0.1).fit_predict(X) == -1).mean()
+    share = (matcher(contamination=0.1, screening=False).fit_predict(X) == -1).mean()
     assert share != 0.1
     assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / 2000)
 

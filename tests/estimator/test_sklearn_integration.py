@@ -126,6 +126,7 @@ def test_grid_search_over_a_pipeline():
     assert np.isfinite(search.score(100 * X))
 
 
+@pytest.mark.filterwarnings("ignore::skdsm.exceptions.ScreeningWarning")
 def test_labels_serve_a_scorer_that_wants_them():
     inliers = two_clusters()
     rows = np.concatenate([inliers, np.random.default_rng(0).uniform(-6, 6, (60, 2))])

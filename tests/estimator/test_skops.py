@@ -65,7 +65,9 @@ def test_names_of_columns_travel():
 
 
 def test_a_partition_function_travels():
-    matcher = quick(gains="unit").fit(X)  # has an upper bound: NaN equals nothing
+    matcher = quick(sigma=(0.5, 1.0), gains="unit").fit(
+        X
+    )  # has an upper bound: NaN equals nothing
     known = matcher.log_partition()
     saved = skops.io.dumps(matcher)
     assert skops.io.get_untrusted_types(data=saved) == OWN

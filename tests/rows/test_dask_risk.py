@@ -82,7 +82,7 @@ def test_rounded_rows_are_evaluated_in_single_precision(weight):
     """Bit for bit like rows whose values, the same numbers, are of that type."""
     made = settings(n_components=5, levels=RANGE)
     parameters = random_parameters(5, m=5, d=D)
-    rounded = distribute(np.float64(np.float32(X)), weight).astype(np.float32)
+    rounded = distribute(np.float64(np.float32(X)), weight).scaled(1, np.float32)
     expected = distribute(np.float32(X), weight)
     np.testing.assert_array_equal(
         flat(DaskRisk(rounded, made, (7,))(parameters)),
@@ -150,6 +150,7 @@ def test_a_task_evaluates_whole_blocks_of_about_as_many_rows_as_asked():
     constants = {
         "settings": settings(n_components=2, n_corruptions=1),
         "mean": np.zeros(D),
+        "unit": 1.0,
         "dtype": many.dtype,
         "order_seed": 0,
         "seed": (0, 0),

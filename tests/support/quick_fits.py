@@ -29,8 +29,9 @@ CONFIGURATIONS = {
         "ranking": "combined",
         "n_landmarks": 30,
     },
-    "support, penalty, one corruption": {
-        "support_fraction": 0.8,
+    "no screening, penalty, one corruption": {
+        "screening": False,
+        "sigma": (0.5, 1.0),
         "alpha": 0.01,
         "n_corruptions": 1,
     },

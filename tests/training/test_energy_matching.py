@@ -158,7 +158,13 @@ def test_a_lone_outlier_is_found_at_one_noise_level():
         for seed in (0, 2):
             X = normal_rows(300, 8, seed)
             X[0] = 6.0
-            matcher = quick(128, sigma=0.5, energy_matching=strength, random_state=seed)
+            matcher = quick(
+                128,
+                sigma=0.5,
+                energy_matching=strength,
+                screening=False,
+                random_state=seed,
+            )
             scores = matcher.fit(X).score_samples(X)
             places[strength].append((scores < scores[0]).mean())
     assert max(places[0.05]) <= 0.02
@@ -174,8 +180,8 @@ def test_the_paper_has_no_gains_to_move():
 
 def test_only_the_gains_move_and_some_of_the_loss_is_given():
     X = normal_rows(300)
-    with_it = quick(energy_matching=1.0).fit(X)
-    without = quick(energy_matching=0.0).fit(X)
+    with_it = quick(16, sigma=(0.5, 1.0), energy_matching=1.0).fit(X)
+    without = quick(16, sigma=(0.5, 1.0), energy_matching=0.0).fit(X)
     np.testing.assert_array_equal(with_it.components_, without.components_)
     np.testing.assert_array_equal(with_it.loss_curve_, without.loss_curve_)
     assert with_it.loss_ == without.loss_  # that of training

@@ -93,7 +93,7 @@ def mapped(X):
 def test_rounded_rows_are_those_of_single_precision(make):
     """Their values are the same numbers, of either type: so is all that is computed."""
     expected = make(SINGLE)
-    rounded = make(SINGLE.astype(np.float64)).astype(np.float32)
+    rounded = make(SINGLE.astype(np.float64)).scaled(1, np.float32)
     assert rounded.dtype == expected.dtype == np.float32
     made = settings(n_components=5, levels=RANGE)
     parameters = random_parameters(5, m=5, d=D)
