@@ -41,7 +41,7 @@ from skdsm._sklearn.validation import (
 from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
 from skdsm.exceptions import ScreeningWarning, VersionMismatchWarning
 from skdsm.model.energy import EnergyModel
-from skdsm.training.fit import Settings, find_ground, finish_model, fit_energy_model
+from skdsm.training.fit import Settings, finish_model, fit_energy_model, screen_rows
 
 __all__ = ["DenoisingScoreMatcher"]
 
@@ -451,22 +451,24 @@ class DenoisingScoreMatcher(
 
         with block_map(local_threads(self.n_jobs)) as map:
             rows = backend.prepare(X, sample_weight, seed, type(self).__name__)
-            ground = find_ground(
+            screened = screen_rows(
                 rows,
                 settings.levels,
                 self.screening,
                 across=self.ranking != "combined",
             )
-            settings = ground.settings(settings)
+            settings = screened.settings(settings)
             attributes = partial(
-                self._attributes, backend=backend, rows=rows, ground=ground, map=map
+                self._attributes, backend=backend, rows=rows, screened=screened, map=map
             )
 
             def reconstruct(parameters):
-                return attributes(finish_model(parameters, ground.rows, settings, seed))
+                return attributes(
+                    finish_model(parameters, screened.rows, settings, seed)
+                )
 
             model, training = fit_energy_model(
-                ground.rows,
+                screened.rows,
                 settings,
                 seed,
                 start=start,
@@ -474,9 +476,9 @@ class DenoisingScoreMatcher(
                 map=map,
             )
             fitted = attributes(model)
-        if ground.share_left_out > _SURPRISING_SHARE:
+        if screened.share_left_out > _SURPRISING_SHARE:
             warnings.warn(
-                f"Noise does not reach {ground.share_left_out:.1%} of the training "
+                f"Noise does not reach {screened.share_left_out:.1%} of the training "
                 "rows, by weight: training left them out. If they are neither errors "
                 "nor anomalies, transform columns of long tails, or pass "
                 "screening=False.",
@@ -531,21 +533,21 @@ class DenoisingScoreMatcher(
             previous = previous._replace(gains=np.ones_like(previous.gains))
         return previous
 
-    def _attributes(self, model, *, backend, rows, ground, map):
-        """Fitted attributes: a model of the ground, and the threshold of all rows."""
+    def _attributes(self, model, *, backend, rows, screened, map):
+        """Fitted attributes: of a model of the screened rows, and of all rows."""
         parameters = model.parameters
         fitted = {
             "components_": parameters.components,
             "intercept_hidden_": parameters.intercept_hidden,
             "intercept_visible_": parameters.intercept_visible,
             "gains_": parameters.gains,
-            "noise_levels_": np.array(ground.levels),
+            "noise_levels_": np.array(screened.levels),
             "sigma_": model.sigma,
-            "screened_share_": ground.share_left_out,
+            "screened_share_": screened.share_left_out,
             "location_": model.location,
             "spread_": model.spread,
         }
-        fitted |= self._landmarks(rows, ground.bandwidth, fitted)
+        fitted |= self._landmarks(rows, screened.bandwidth, fitted)
         fitted |= self._threshold(rows, fitted, map)
         return backend.attributes(fitted)
 

@@ -19,12 +19,12 @@ __all__ = [
     "Fit",
     "FittedModel",
     "Parts",
-    "Ground",
+    "ScreenedRows",
     "Settings",
     "energy_scale",
     "finish_model",
     "fit_energy_model",
-    "find_ground",
+    "screen_rows",
     "training_precision",
 ]
 
@@ -64,12 +64,12 @@ class Settings(NamedTuple):
     unit: float = 1.0
 
 
-class Ground(NamedTuple):
+class ScreenedRows(NamedTuple):
     """What a model is fitted to: rows that noise reaches, and the levels of noise.
 
-    `bandwidth` is that of the rows' Parzen density, of greatest likelihood, `spread`
-    their standard deviation in a typical direction, and `share_left_out` the share of
-    the weight where noise does not reach.
+    `bandwidth` maximises the likelihood of the rows under their Parzen density,
+    `spread` is their standard deviation in a typical direction, and `share_left_out`
+    the share of the weight where noise does not reach.
     """
 
     rows: Rows
@@ -131,12 +131,12 @@ class Parts(NamedTuple):
     precision: object = training_precision
 
 
-def find_ground(rows, levels=None, screening=True, across=True):
+def screen_rows(rows, levels=None, screening=True, across=True):
     """Find the rows to train on, and the noise levels if they are not given.
 
     These go from the bandwidth, noise that shows detail, to noise that reaches across
-    the rows. Among rows that are normal it need not: there is no group to tell from the
-    others.
+    the rows. It need not if all rows are normal (`across` is false): there is no group
+    to tell from the others.
     """
     reach, share = reach_of(rows), 0.0
     if screening:
@@ -145,7 +145,7 @@ def find_ground(rows, levels=None, screening=True, across=True):
         low = reach.bandwidth
         high = _REACHING * reach.spread if across else 0.0
         levels = NoiseLevels(low, max(_LEVEL_RATIO * low, high))
-    return Ground(rows, levels, reach.bandwidth, reach.spread, share)
+    return ScreenedRows(rows, levels, reach.bandwidth, reach.spread, share)
 
 
 def fit_energy_model(
@@ -172,7 +172,6 @@ def fit_energy_model(
         None if monitor is None else _InUnits(monitor, unit),
         map,
         Parts() if parts is None else parts,
-        unit,
     )
     training = training._replace(
         parameters=training.parameters.scale(unit),
@@ -196,7 +195,9 @@ class _InUnits(Monitor):
 
     def __init__(self, monitor, unit):
         self._monitor, self._unit = monitor, unit
-        self.begin_stage = monitor.begin_stage
+
+    def begin_stage(self, stage, max_iter):
+        self._monitor.begin_stage(stage, max_iter)
 
     def end_iteration(self, parameters, loss):
         loss *= self._unit**2
@@ -207,10 +208,10 @@ class _InUnits(Monitor):
         return self._monitor.end_stage(parameters.scale(self._unit), loss)
 
 
-def _train(rows, settings, seed, start, monitor, map, parts, unit):
+def _train(rows, settings, seed, start, monitor, map, parts):
     """All stages, in the frame of the centred rows divided by the unit."""
-    sample = rows.sample(_START_ROWS)
-    sample, levels = sample.scaled(unit, sample.dtype), settings.levels
+    sample, levels, unit = rows.sample(_START_ROWS), settings.levels, settings.unit
+    sample = sample.scaled(unit, sample.dtype)
     precision = parts.precision(sample.centred(), levels)
     # what rounding has left of the rows is the same in each unit, and so is the start
     X = sample.centred().astype(precision).astype(sample.dtype)

@@ -141,7 +141,10 @@ def _linked(D, weight, radius):
 
 
 def _groups(linked):
-    """Number of the connected component of each row of a graph (k, k)."""
+    """Number of the connected component of each row of a graph (k, k).
+
+    SciPy's function makes a sparse matrix first, which takes longer than the search.
+    """
     number, n_groups = np.full(len(linked), -1), 0
     for first in range(len(linked)):
         if number[first] < 0:

@@ -55,7 +55,7 @@ from skdsm.rows.in_memory import InMemoryRows, prepare_rows
 from skdsm.rows.on_device import DeviceRows, place_rows
 from skdsm.training.corruption import FEWEST_BANK_ROWS, NoiseLevels
 from skdsm.training.empirical_risk import EmpiricalRisk
-from skdsm.training.fit import Parts, find_ground, fit_energy_model
+from skdsm.training.fit import Parts, fit_energy_model, screen_rows
 
 # Most fits here end after a few iterations, before rounding has grown.
 pytestmark = pytest.mark.filterwarnings(
@@ -298,12 +298,12 @@ def test_fit_is_that_in_memory(dispatch, double, parameters, weight):
     """On the same rows in the same order, through all of training but its length."""
     rows = placed(double, X, weight)
     matcher = quick(6, **parameters)
-    ground = find_ground(on_host(rows), check_noise_levels(matcher.sigma, ""))
-    assert ground.bandwidth == pytest.approx(find_ground(rows).bandwidth, rel=1e-9)
+    screened = screen_rows(on_host(rows), check_noise_levels(matcher.sigma, ""))
+    assert screened.bandwidth == pytest.approx(screen_rows(rows).bandwidth, rel=1e-9)
     made = settings(
         n_components=6,
-        levels=ground.levels,
-        unit=ground.spread,
+        levels=screened.levels,
+        unit=screened.spread,
         learn_gains=matcher.gains == "learned",
         objective=matcher.objective,
         alpha=matcher.alpha,
