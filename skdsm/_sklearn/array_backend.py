@@ -46,16 +46,13 @@ class ArrayBackend(Backend):
 
     def __init__(self, device):
         self.device = device
-        self.where = f"an array of {device.xp.__name__}"
+        self.float_types = [device.wide, device.xp.float32]
 
     @classmethod
     def of(cls, X):
         """The backend of an array, or None if it is NumPy's or not an array."""
         device = device_of(X)
         return None if device is None else cls(device)
-
-    def float_types(self, X, name):
-        return [self.device.wide, self.device.xp.float32]
 
     def as_weights(self, sample_weight):
         # or scikit-learn would look for the strides of a list, to move it to a device

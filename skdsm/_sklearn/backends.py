@@ -70,11 +70,8 @@ _Method = TypeVar("_Method")
 class Backend:
     """What the estimator asks of rows; here for NumPy arrays."""
 
-    where = ""  # in messages: where rows are, unless in memory or in a file
-
-    def float_types(self, X, name):
-        """Types that rows may have; the first is the one of weights."""
-        return [np.float64, np.float32]
+    # types that rows may have; weights have the first
+    float_types: Any = [np.float64, np.float32]
 
     def check_rows(self, estimator, X, *, reset):
         """Rows as a finite array of shape (n_samples, n_features) of floats.
@@ -82,8 +79,9 @@ class Backend:
         The estimator's feature count and names are set (in fit) or compared.
         """
         with numbers_only(X, "X") as X:
-            types = self.float_types(X, "X")
-            return validate_data(estimator, X, dtype=types, order="C", reset=reset)
+            return validate_data(
+                estimator, X, dtype=self.float_types, order="C", reset=reset
+            )
 
     def check_weights(self, sample_weight, X):
         """Weights as an array of shape (n_samples,), none negative; None stays."""
@@ -95,7 +93,7 @@ class Backend:
             return _check_sample_weight(
                 self.as_weights(sample_weight),
                 X,
-                dtype=self.float_types(X, "X")[0],
+                dtype=self.float_types[0],
                 ensure_non_negative=True,
             )
 
@@ -106,7 +104,7 @@ class Backend:
     def check_codes(self, H, n_components):
         """Hidden codes as a finite array of shape (n_samples, n_components)."""
         with numbers_only(H, "H") as H:
-            H = check_array(H, dtype=self.float_types(H, "H"), input_name="H")
+            H = check_array(H, dtype=self.float_types, input_name="H")
         if H.shape[1] != n_components:
             raise ValueError(
                 f"H has {H.shape[1]} columns, but the model has {n_components} "

@@ -20,8 +20,6 @@ __all__ = ["DaskBackend", "has_cluster"]
 class DaskBackend(Backend):
     """Rows in blocks: values are checked when a block is computed."""
 
-    where = "a dask collection"
-
     def check_rows(self, estimator, X, *, reset):
         """Rows as a dask array of floats in one block of columns."""
         rows = _float_blocks(X, type(estimator).__name__, "X")
@@ -122,7 +120,7 @@ def _float_blocks(X, owner, name):
     # arrays of other dimensions are refused as NumPy's would be
     shape = tuple(1 if np.isnan(n) else min(n, 1) for n in X.shape)
     with numbers_only(np.zeros(shape, X.dtype), name) as empty:
-        types = [np.float64, np.float32]
+        types = Backend.float_types
         dtype = check_array(empty, dtype=types, input_name=name, estimator=owner).dtype
     if np.isnan(X.shape[1]):
         raise ValueError(
@@ -144,7 +142,7 @@ def _check_block(X, owner, name, order=None):
     with numbers_only(X, name) as X:
         return check_array(
             X,
-            dtype=[np.float64, np.float32],
+            dtype=Backend.float_types,
             order=order,
             ensure_min_samples=0,
             input_name=name,

@@ -91,8 +91,9 @@ class Table(NamedTuple):
         backend = backend_of(X)
         if isinstance(backend, ArrayBackend):
             raise ValueError(
-                f"X is {backend.where}, but pictures are computed in "
-                "memory. Please pass a NumPy array, with array_api_dispatch=False."
+                f"X is an array of {backend.device.xp.__name__}, but pictures "
+                "are computed in memory. Please pass a NumPy array, with "
+                "array_api_dispatch=False."
             )
         imputable = model is not None and model.steps
         finite = "allow-nan" if imputable else True
