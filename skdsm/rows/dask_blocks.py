@@ -2,7 +2,7 @@
 
 from functools import partial
 
-__all__ = ["compute", "literal", "persist", "task"]
+__all__ = ["compute", "literal", "persist_results", "task"]
 
 
 def task(function, **constants):
@@ -28,7 +28,7 @@ def compute(tasks):
     return dask.compute(*tasks, optimize_graph=False)
 
 
-def persist(tasks):
+def persist_results(tasks):
     """Start tasks whose results stay where they are, a tuple in their order."""
     import dask
 

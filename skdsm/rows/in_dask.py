@@ -15,7 +15,7 @@ from skdsm.rows.base import (
     mean_and_reach,
     scale_weights,
 )
-from skdsm.rows.dask_blocks import compute, persist, task
+from skdsm.rows.dask_blocks import compute, persist_results, task
 from skdsm.rows.dask_risk import DaskRisk
 from skdsm.rows.in_file import HEAD, TAIL, rows_in_place
 from skdsm.rows.in_memory import InMemoryRows
@@ -81,7 +81,7 @@ class DaskRows(Rows):
         return self.samples[key].scaled(self.unit, self.dtype)
 
     def within(self, reach):
-        weights = persist(
+        weights = persist_results(
             task(_weight_within, mean=self.mean, reach=reach)(block.X, block.weight)
             for block in self.blocks
         )

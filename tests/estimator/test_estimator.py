@@ -90,7 +90,7 @@ def test_score_samples_are_minus_energies_or_minus_lengths_of_the_score(fitted):
         length = np.linalg.norm(fitted.score_function(QUERY), axis=1)
         np.testing.assert_allclose(fitted.score_samples(QUERY), -length, rtol=1e-12)
     else:
-        assert fitted.ranking == "combined"  # see test_ranking.py
+        assert fitted.ranking == "combined"  # see test_detector.py
 
 
 def test_reconstruction_is_a_step_along_the_score(fitted):

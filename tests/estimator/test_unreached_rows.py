@@ -87,8 +87,9 @@ def in_file(X, tmp_path, monkeypatch, **options):
 
 
 def in_dask(X, tmp_path, monkeypatch, **options):
-    array = pytest.importorskip("dask.array").from_array(X, chunks=(150, -1))
-    return quick(**options).fit(array)
+    import dask.array as da
+
+    return quick(**options).fit(da.from_array(X, chunks=(150, -1)))
 
 
 def on_a_device(X, tmp_path, monkeypatch, **options):
