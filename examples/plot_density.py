@@ -57,7 +57,7 @@ log_densities = [model.log_density(test).mean() for model in models]
 figure, left = plt.subplots(figsize=(6, 3.5), layout="constrained")
 left.plot(sigmas, log_densities, "o-", color="C0")
 left.axhline(best, color="0.6", linewidth=1)
-left.annotate("the truth", (sigmas[-1], best), ha="right", va="bottom", color="0.4")
+left.annotate("the truth", (sigmas[-1], best), ha="right", va="top", color="0.4")
 left.set_xlabel("sigma")
 left.set_ylabel("mean log-density (nats)", color="C0")
 right = left.twinx()

@@ -101,7 +101,7 @@ def _evaluate(y_true, y_score, *, metric, outlier_label, sample_weight=None):
 
 
 def _is_outlier(y, outlier_label):
-    """Whether each label is that of outliers. Labels are compared, but never sorted."""
+    """Whether each label marks outliers. Labels are compared, but never sorted."""
     values, codes = _distinct(_one_array(y))
     if any(_is_missing(value) for value in values):
         raise ValueError(

@@ -26,8 +26,8 @@ _ACCEPTANCE = 0.8
 class Ladder(NamedTuple):
     """The levels of a path, and how to move at each.
 
-    `betas` (n_levels,) increase from 0 to 1; `step_sizes` (n_levels, d) are those of
-    the leapfrog integrator in each coordinate.
+    `betas` (n_levels,) increase from 0 to 1; the leapfrog integrator has
+    `step_sizes` (n_levels, d), one per coordinate.
     """
 
     betas: np.ndarray

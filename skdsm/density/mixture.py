@@ -8,8 +8,8 @@ independent draws. Units of negative gain are not of this kind: flipping a unit'
 ``(W_j, b_j, c) -> (-W_j, -b_j, c + g_j W_j)``, keeps the sign of its gain.
 
 The units are split into two groups, left and right. The log-weight of a component is
-then that of its left counts, plus that of its right counts, plus an interaction that is
-one matrix product: neither counts nor means are ever written down for each component.
+then a term of its left counts, plus a term of its right counts, plus an interaction,
+which is one matrix product: counts and means are never written down per component.
 """
 
 from typing import NamedTuple

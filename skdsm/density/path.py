@@ -33,7 +33,7 @@ class GeometricPath(NamedTuple):
         return self.mean + Z @ self.factor.T
 
     def state(self, Z):
-        """Evaluate log p and its gradient, those of beta = 1."""
+        """Evaluate log p, the end of the path at beta = 1, and its gradient."""
         return State(Z, *self.target.log_density_and_score(Z))
 
     def draw(self, rng, n):

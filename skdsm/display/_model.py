@@ -86,7 +86,7 @@ class Table(NamedTuple):
         """Validate rows.
 
         Missing values pass if the model is behind steps, which may impute them. Names
-        are those of the rows, or of the estimator's fit, or made up.
+        come with the rows, or from the estimator's fit, or are made up.
         """
         backend = backend_of(X)
         if isinstance(backend, ArrayBackend):

@@ -39,7 +39,7 @@ def with_defaults(defaults, kw, artist):
 
 
 def new_axes(ax):
-    """The axes, or those of a new figure if there are none."""
+    """The axes, or the axes of a new figure if there are none."""
     if ax is None:
         import matplotlib.pyplot as plt
 

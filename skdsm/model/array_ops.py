@@ -1,4 +1,4 @@
-"""Array operations of the model: NumPy's, and those of arrays on other devices.
+"""Array operations of the model, for NumPy arrays and for arrays on other devices.
 
 `NumpyOps` and `Device` offer the same operations; the formulas of `EnergyModel` and
 `Landmarks` are written once, on top of them. Nothing here imports another library: the

@@ -3,7 +3,7 @@
 Conventions
 -----------
 Rows of ``X`` are samples, ``d`` is their number of features, ``m`` the number of
-hidden units. ``W`` (m, d) holds one unit a row, ``b`` (m,) and ``c`` (d,) are the
+hidden units. ``W`` (m, d) holds one unit per row, ``b`` (m,) and ``c`` (d,) the
 intercepts of the hidden and the visible layer, ``g`` (m,) the gains. With them::
 
     u    = W x + b                                     pre-activation
@@ -43,7 +43,7 @@ class EnergyModel:
 
     Everything is evaluated in the frame whose origin is `intercept_visible`: the
     paper's ``|x|^2 / 2 - <c, x>`` loses all digits when the data lie far from zero.
-    The energy is that of the paper plus the constant ``|c|^2 / (2 sigma^2)``.
+    The energy is the paper's plus the constant ``|c|^2 / (2 sigma^2)``.
 
     Each method takes rows X of shape (n_samples, d), in single or double precision,
     and evaluates in their type; energies and traces have double precision always.

@@ -219,7 +219,7 @@ class OnnxEnergyModel:
 
 
 # What `score_samples` returns, by the estimator's parameter `ranking`; scales and
-# landmarks are those of the Detector, or None.
+# landmarks come from the Detector, or are None.
 SCORES = {
     "energy": lambda model, landmarks, scales: model.node("Neg", model.energy),
     "score_norm": lambda model, landmarks, scales: model.node("Neg", model.score_norm),

@@ -40,8 +40,8 @@ def hash_rows(X, seed):
 def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     """Merge equal rows, and order the rest by their values only.
 
-    The order is that of a seeded hash of each row, so any prefix is a random sample. It
-    is the same in another unit of all columns, up to rounding: what is hashed are
+    Rows are ordered by a seeded hash of each, so any prefix is a random sample. The
+    order is the same in another unit of all columns, up to rounding: what is hashed are
     ratios to the largest cell. Rows of weight zero are left out. Cost: two passes over
     X, one sort of integers; a weak `hash_rows` costs time, not correctness.
 

@@ -142,7 +142,7 @@ def distribute_rows(X, sample_weight, seed, *, check, persist):
     as they are. Their division is part of the input: noise is drawn by block.
 
     ``check(X)`` raises an error if values of a block are not usable. `persist` keeps
-    the rows in memory, that of the workers if there are any; otherwise the array is
+    the rows in memory, on the workers if there are any; otherwise the array is
     computed anew in every evaluation, block by block.
     """
     keep = _persist if persist else _leave

@@ -64,10 +64,10 @@ def likelihood_bandwidth(D, weight, variances, votes=None, trimmed=0.0):
     """Maximise the leave-one-out likelihood of distinct rows over the bandwidth.
 
     D (k, k) are squared distances. Of several maxima, it is the one next to the typical
-    distance of nearest rows. `weight` (k,) is that of each row's kernel, `votes` (k,)
-    that of its likelihood. The share `trimmed` of the votes, of the rows that are least
-    likely, is not counted. A single row, of which no other tells anything, has the
-    bandwidth one.
+    distance of nearest rows. Each row's kernel has its `weight` (k,), each row's
+    likelihood counts by its `votes` (k,). The votes of the least likely rows, a share
+    of `trimmed`, are not counted. The bandwidth of a single row, which no other row
+    tells anything about, is one.
     """
     votes = weight if votes is None else votes
     least = nearest_distances(D)

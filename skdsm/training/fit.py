@@ -255,8 +255,8 @@ def _train(rows, settings, seed, start, monitor, map, parts):
 def finish_model(parameters, rows, settings, seed):
     """Take the last steps of a fit: gains, sigma, and the frame of the rows as given.
 
-    `parameters` are those of training, in the frame of the centred rows, in the end or
-    so far. Gains that are not learned stay one.
+    Training has come to `parameters`, in the frame of the centred rows, or has ended
+    with them. Gains that are not learned stay one.
     """
     if settings.learn_gains and settings.energy_matching:
         strength, key = settings.energy_matching, (seed, _MATCHING)

@@ -39,8 +39,8 @@ _GROSS = 5.0  # typical distances of two rows: what is farther is an error
 class Reach(NamedTuple):
     """Where noise from the rows comes: within a radius of rows that are linked.
 
-    `bandwidth` is that of the Parzen density, of greatest likelihood, and `spread` the
-    standard deviation of the rows in a typical direction.
+    `bandwidth` maximises the likelihood of the rows under their Parzen density, and
+    `spread` is their standard deviation in a typical direction.
     """
 
     centres: np.ndarray  # (k, d)
@@ -77,7 +77,7 @@ def reach_of(rows):
 def find_reach(X, weight, least=0.0):
     """Leave out small groups among rows X (k, d) of positive `weight` (k,).
 
-    Squared distances of at most `least` are none.
+    Squared distances of at most `least` count as zero.
 
     First the likely rows say how far noise reaches, then those that are linked, which
     also know which columns vary without the others. All rows but gross errors have a
