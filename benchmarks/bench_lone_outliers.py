@@ -36,7 +36,7 @@ MATCHERS = {
     for kind, parameters in KINDS.items()
     for sigma in LEVELS
 }
-OTHERS = ["recipe", "IForest", "kNN", "KDE"]
+OTHERS = ["combined", "IForest", "kNN", "KDE"]
 
 
 def is_found(detector, case, seed):
@@ -63,7 +63,7 @@ def main():
     } | {name: DETECTORS[name].make for name in OTHERS}
     print(f"\nfound, of {args.seeds} trials each\n")
     heads = "".join(f"{f'{n} x {d}, {k} at {size:g}':>19s}" for n, d, k, size in CASES)
-    print(f"{'':36s}{heads}")
+    print(f"{'':38s}{heads}")
     parallel = Parallel(args.n_jobs)
     for name, make in detectors.items():
         found = parallel(
@@ -72,7 +72,7 @@ def main():
             for seed in range(args.seeds)
         )
         counts = np.reshape(found, (len(CASES), args.seeds)).sum(axis=1)
-        print(f"{name:36s}" + "".join(f"{count:19d}" for count in counts), flush=True)
+        print(f"{name:38s}" + "".join(f"{count:19d}" for count in counts), flush=True)
 
 
 if __name__ == "__main__":
