@@ -40,8 +40,8 @@ __all__ = [
 # Elements of the widest array of a block. With fewer, some twenty calls of NumPy take
 # longer than the arithmetic, and threads wait for each other; with more, it leaves the
 # cache.
-_BLOCK_ELEMENTS = 2**17
-_FEWEST_BLOCKS = 4  # per thread: to start one takes longer than to score fewer
+_BLOCK_ELEMENTS = 2**18
+_FEWEST_BLOCKS = 2  # per thread: to start one takes longer than to score fewer
 
 # What float() or NumPy may take for numbers: kinds of dtypes, classes of single values,
 # and what is raised.

@@ -8,9 +8,7 @@ import numpy as np
 
 __all__ = ["logistic", "softplus", "softplus_sum", "tanh"]
 
-# Terms of a sum over units that are put together before they are added up in double
-# precision. Of so many numbers in [1, 2], whose logarithm is taken once, the product
-# neither overflows nor loses a digit that the sum of logarithms would keep.
+# Terms of a sum over units that are added up before the rest is in double precision.
 _GROUP = 16
 
 
@@ -81,37 +79,33 @@ def softplus(u):
     return tail
 
 
-def softplus_sum(U, weight=None):
+def softplus_sum(U, weight):
     """``sum_j weight_j softplus(u_j)`` over the first axis of U (m, n), in float64.
 
-    The sum over units in the energy, accurate to the rounding of one per term. Without
-    weights (None), most logarithms are of products.
+    The sum over units in the energy, accurate to the rounding of one per term. U is
+    overwritten.
     """
-    terms = _decay(U)
-    terms += 1
-    # with a row of zeros, for a scalar takes three times as long in single precision
-    positive = np.maximum(U, np.zeros(U.shape[1:], U.dtype))
-    if weight is None:
-        terms, positive = _folded(np.multiply, terms), _folded(np.add, positive)
-        np.log(terms, out=terms)
-        terms += positive
-        return terms.sum(axis=0, dtype=np.float64)
-    np.log(terms, out=terms)
-    terms += positive
-    # a few at a time: no copy of them all in double precision
-    weight = weight.astype(U.dtype, copy=False)
-    total = np.zeros(U.shape[1])
-    for start in range(0, len(U), _GROUP):
-        few = slice(start, start + _GROUP)
-        total += weight[few] @ terms[few]
+    # log(1 + exp(u)) as it stands: three passes over U, where a form that no u can
+    # overflow needs six. Columns where it would overflow take that form.
+    limit = np.log(np.finfo(U.dtype).max) - 1
+    far = []
+    if not U.max(initial=0) <= limit:  # nor NaN
+        far = np.flatnonzero(U.max(axis=0) > limit)
+    far_terms = softplus(U[:, far])
+    U[:, far] = 0
+    np.exp(U, out=U)
+    U += 1
+    np.log(U, out=U)
+    U[:, far] = far_terms
+    return _weighted_sum(weight.astype(U.dtype, copy=False), U)
+
+
+def _weighted_sum(weight, terms):
+    """``weight @ terms``, at most `_GROUP` terms in their own type, then in float64."""
+    m, n = terms.shape
+    whole = m - m % _GROUP
+    groups = terms[:whole].reshape(-1, _GROUP, n)
+    parts = weight[:whole].reshape(-1, 1, _GROUP) @ groups
+    total = parts.sum(axis=(0, 1), dtype=np.float64)
+    total += weight[whole:] @ terms[whole:]
     return total
-
-
-def _folded(ufunc, rows):
-    """Combine each `_GROUP` rows of an array into one, in place; return these."""
-    m = len(rows)
-    for _ in range(_GROUP.bit_length() - 1):
-        half = (m + 1) // 2
-        ufunc(rows[: m - half], rows[half:m], out=rows[: m - half])
-        m = half
-    return rows[:m]
