@@ -55,6 +55,46 @@ rng = np.random.default_rng(0)
 X, X_many = draw(300, rng), draw(20_000, rng)
 
 # %%
+# The default
+# -----------
+# With ``sigma="auto"`` nothing is searched for. Training at a noise level fits the
+# Parzen density of that bandwidth, and so the lowest level is the bandwidth with which
+# each row is most likely under the density of the others (:ref:`sigma_auto`). The curve
+# is that likelihood, computed here from its definition; the line is the level that the
+# model found.
+
+import matplotlib.pyplot as plt
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
+
+from skdsm import DenoisingScoreMatcher
+
+distance = cdist(X, X, "sqeuclidean")
+np.fill_diagonal(distance, np.inf)  # a row says nothing about itself
+levels = np.geomspace(0.05, 2, 100)
+likelihood = [
+    np.mean(logsumexp(-distance / (2 * tau**2), axis=1))
+    - np.log((len(X) - 1) * 2 * np.pi * tau**2)
+    for tau in levels
+]
+low, high = DenoisingScoreMatcher(random_state=0).fit(X).noise_levels_
+print(f"greatest likelihood at {levels[np.argmax(likelihood)]:.2f}")
+print(f"the model's noise levels: {low:.2f} to {high:.2f}")
+
+fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
+ax.plot(levels, likelihood, color="#0072B2", lw=2)
+ax.axvline(low, color="0.4", ls="--", label="found by the model")
+ax.set(xscale="log", ylim=(max(likelihood) - 1.2, max(likelihood) + 0.1))
+ax.set_xticks([0.05, 0.1, 0.2, 0.5, 1, 2], ["0.05", "0.1", "0.2", "0.5", "1", "2"])
+ax.minorticks_off()
+ax.tick_params(labelsize=12)
+ax.set_xlabel("bandwidth tau", fontsize=13)
+ax.set_ylabel("log-density of a row\nunder the others", fontsize=13)
+ax.spines[["top", "right"]].set_visible(False)
+ax.legend(frameon=False, fontsize=12)
+plt.show()
+
+# %%
 # The search
 # ----------
 # ``GridSearchCV`` uses the model's own ``score`` unless told otherwise. It is spelt out
@@ -65,8 +105,6 @@ X, X_many = draw(300, rng), draw(20_000, rng)
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-from skdsm import DenoisingScoreMatcher
 
 
 def held_out_score(model, X, y=None):
@@ -120,7 +158,6 @@ print(f"worst{'':37}{truth.max():.2f}")
 # needs it. Three hundred rows are few: the estimate is off, but nearly alike for all
 # models near the best, and so the choice is good.
 
-import matplotlib.pyplot as plt
 from sklearn.base import clone
 
 COLORS = ["#E69F00", "#0072B2", "#009E73"]  # told apart by colour-blind readers too

@@ -14,7 +14,10 @@ from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import MinMaxScaler
 
 __all__ = [
+    "Contraction",
+    "ExtendedForest",
     "FreeEnergy",
+    "KernelContraction",
     "LocalFactor",
     "Mixture",
     "Neighbours",
@@ -128,6 +131,104 @@ class PyodDetector(BaseEstimator):
 
     def training_scores(self):
         return -self.model.decision_scores_
+
+
+class ExtendedForest(BaseEstimator):
+    """isotree's forest, with its defaults, on one core."""
+
+    def __init__(self, random_state=0):
+        self.random_state = random_state
+
+    def fit(self, X):
+        from isotree import IsolationForest
+
+        self.forest_ = IsolationForest(random_seed=self.random_state, nthreads=1)
+        self.forest_.fit(X)
+        return self
+
+    def score_samples(self, X):
+        return -self.forest_.predict(X)
+
+
+class KernelContraction(BaseEstimator):
+    """KCM: the residual of the Parzen density's own denoiser.
+
+    All training rows are its references, so that a row that was fitted to can be left
+    out of its own denoiser, which is what KCM has for ranking training rows.
+    """
+
+    def __init__(self, random_state=0):
+        self.random_state = random_state
+
+    def fit(self, X):
+        from karkcm.estimator import KCM
+
+        self.kcm_ = KCM(
+            random_state=self.random_state, assume_scaled=True, max_reference=None
+        ).fit(X)
+        return self
+
+    def score_samples(self, X):
+        return self.kcm_.score_samples(X)
+
+    def training_scores(self):
+        return self.kcm_.loo_score_samples_
+
+
+class Contraction(BaseEstimator):
+    """Time-conditioned contraction matching (Li et al., 2025), in PyTorch.
+
+    A network f(x, t) with two hidden layers of 256 units learns -x from training rows;
+    a row is unusual by ``|f(x, 1) + x|``. One setting for all data sets: the paper's
+    code has a number of epochs for each.
+    """
+
+    def __init__(
+        self, n_epochs=200, batch_size=512, learning_rate=5e-3, random_state=0
+    ):
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.random_state = random_state
+
+    def fit(self, X):
+        import torch
+        from torch import nn
+
+        torch.manual_seed(self.random_state)
+        data = torch.from_numpy(X.astype(np.float32))
+        half = 64
+        self.frequencies_ = 10_000.0 ** (-torch.arange(half) / half)
+        self.network_ = nn.Sequential(
+            nn.Linear(X.shape[1] + 2 * half, 256),
+            nn.ReLU(),
+            nn.Linear(256, 256),
+            nn.ReLU(),
+            nn.Linear(256, X.shape[1]),
+        )
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
+        for _ in range(self.n_epochs):
+            for batch in torch.randperm(len(data)).split(self.batch_size):
+                clean = data[batch]
+                residual = self._contraction(clean, torch.rand(len(clean), 1)) + clean
+                optimiser.zero_grad()
+                (residual**2).mean().backward()
+                optimiser.step()
+        return self
+
+    def score_samples(self, X):
+        import torch
+
+        with torch.no_grad():
+            clean = torch.from_numpy(X.astype(np.float32))
+            residual = self._contraction(clean, torch.ones(len(clean), 1)) + clean
+        return -np.linalg.norm(residual.numpy().astype(np.float64), axis=1)
+
+    def _contraction(self, X, t):
+        import torch
+
+        angle = t * self.frequencies_
+        return self.network_(torch.cat([X, angle.sin(), angle.cos()], dim=1))
 
 
 class TiedAutoencoder(BaseEstimator):

@@ -49,6 +49,12 @@ def _pyod(module, name, **parameters):
     return make
 
 
+def _aderh(seed):
+    from aderh import ADERH
+
+    return ADERH(random_state=seed)
+
+
 def _skdsm(arguments):
     described = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     return Detector(
@@ -95,6 +101,25 @@ DETECTORS = {name: _skdsm(arguments) for name, arguments in CONFIGURATIONS.items
     "RBM": Detector(
         lambda seed: adapters.FreeEnergy(random_state=seed),
         "free energy of a BernoulliRBM, 128 units, features scaled to [0, 1]",
+    ),
+    # Its decision_function is higher for the more anomalous, its score_samples is not.
+    "ADERH": Detector(_aderh, "ADERH with its defaults", ("aderh",)),
+    "isotree": Detector(
+        lambda seed: adapters.ExtendedForest(random_state=seed),
+        "isotree's IsolationForest with its defaults",
+        ("isotree",),
+    ),
+    "KCM": Detector(
+        lambda seed: adapters.KernelContraction(random_state=seed),
+        "KCM, bandwidth by leave-one-out; training rows are left out of their own "
+        "denoiser",
+        ("karkcm",),
+    ),
+    "TCCM": Detector(
+        lambda seed: adapters.Contraction(random_state=seed),
+        "time-conditioned contraction matching, 200 epochs, in PyTorch",
+        ("torch",),
+        slow=True,
     ),
     "ECOD": Detector(_pyod("ecod", "ECOD"), "PyOD's ECOD", ("pyod",)),
     "COPOD": Detector(_pyod("copod", "COPOD"), "PyOD's COPOD", ("pyod",)),

@@ -5,7 +5,15 @@ from collections import defaultdict
 import numpy as np
 from scipy.stats import rankdata, wilcoxon
 
-__all__ = ["complete", "holm", "mean_over_seeds", "ranks", "undistinguished", "wins"]
+__all__ = [
+    "complete",
+    "deviation_over_seeds",
+    "holm",
+    "mean_over_seeds",
+    "ranks",
+    "undistinguished",
+    "wins",
+]
 
 
 def mean_over_seeds(results, measure):
@@ -30,6 +38,21 @@ def mean_over_seeds(results, measure):
         name: {detector: float(np.mean(x)) for detector, x in row.items()}
         for name, row in values.items()
     }
+
+
+def deviation_over_seeds(results, measure, detector):
+    """How far a seed moves the mean over data sets: standard deviation over seeds.
+
+    A seed chooses the split and starts the detector. Of seeds with a value for every
+    data set; NaN where there are fewer than two.
+    """
+    values = defaultdict(list)
+    for result in results:
+        if result["detector"] == detector:
+            values[result["seed"]].append(result[measure])
+    n_data = len({result["data"] for result in results})
+    means = [np.mean(x) for x in values.values() if len(x) == n_data]
+    return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
 
 
 def complete(table, detectors):

@@ -4,7 +4,13 @@ from collections import Counter
 
 import numpy as np
 
-from ranking.summary import complete, mean_over_seeds, ranks, wins
+from ranking.summary import (
+    complete,
+    deviation_over_seeds,
+    mean_over_seeds,
+    ranks,
+    wins,
+)
 
 __all__ = ["data_table", "summary_table"]
 
@@ -55,13 +61,14 @@ def _cell(value, best):
 def summary_table(results, detectors):
     """A row for each detector with a result on every data set, best mean rank first.
 
-    The number of seeds is that of the data set with the fewest.
+    The number of seeds is that of the data set with the fewest. "+/-" is the standard
+    deviation over seeds of the mean ROC AUC: what another seed changes.
     """
     roc_auc = mean_over_seeds(results, "roc_auc")
     names, values = complete(roc_auc, detectors)
     width = max([8, *map(len, names)])
     lines = [
-        f"{'':{width}s} {'ROC AUC':>8s} {'avg prec':>8s} {'rank':>6s} {'wins':>5s} "
+        f"{'':{width}s} {'ROC AUC':>8s} {'+/-':>6s} {'avg prec':>8s} {'rank':>6s} {'wins':>5s} "
         f"{'fit, s':>8s} {'score, us/row':>13s} {'seeds':>5s}"
     ]
     if not names:
@@ -75,6 +82,7 @@ def summary_table(results, detectors):
         seeds = Counter(r["data"] for r in results if r["detector"] == names[i])
         lines.append(
             f"{names[i]:{width}s} {values[:, i].mean():8.4f} "
+            f"{deviation_over_seeds(results, 'roc_auc', names[i]):6.4f} "
             f"{others['average_precision'][i]:8.4f} {rank[i]:6.2f} {won[i]:5.1f} "
             f"{others['fit_seconds'][i]:8.2f} "
             f"{others['score_microseconds'][i]:13.1f} {min(seeds.values()):5d}"

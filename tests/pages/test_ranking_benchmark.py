@@ -11,7 +11,14 @@ from ranking.cache import ResultFile, _code_hash, content_hash, fingerprint
 from ranking.measure import evaluate, measure
 from ranking.protocols import one_class, one_class_rows, standardised, unsupervised
 from ranking.runner import Plan, results_of
-from ranking.summary import complete, holm, ranks, undistinguished, wins
+from ranking.summary import (
+    complete,
+    deviation_over_seeds,
+    holm,
+    ranks,
+    undistinguished,
+    wins,
+)
 from ranking.table import data_table, summary_table
 from sklearn.base import BaseEstimator
 
@@ -359,6 +366,19 @@ def test_detector_without_all_data_sets_is_left_out_aloud():
     assert header.split()[-2:] == ["b", "a"]
     assert one.split()[-2:] == ["0.250", "0.750*"]
     assert two.split()[-2:] == ["-", "0.500*"]
+
+
+def test_deviation_over_seeds_is_of_means_over_data_sets():
+    values = {("a", 0): 0.5, ("a", 1): 0.9, ("b", 0): 0.7, ("b", 1): 0.7}
+    results = [
+        {"data": data, "detector": "x", "seed": seed, "roc_auc": value}
+        for (data, seed), value in values.items()
+    ]
+    # means over data sets: 0.6 and 0.8
+    deviation = deviation_over_seeds(results, "roc_auc", "x")
+    np.testing.assert_allclose(deviation, 0.02**0.5)
+    # the second seed lacks a data set now, and one seed has no deviation
+    assert np.isnan(deviation_over_seeds(results[:3], "roc_auc", "x"))
 
 
 # The script
