@@ -68,8 +68,8 @@ def summary_table(results, detectors):
     names, values = complete(roc_auc, detectors)
     width = max([8, *map(len, names)])
     lines = [
-        f"{'':{width}s} {'ROC AUC':>8s} {'+/-':>6s} {'avg prec':>8s} {'rank':>6s} {'wins':>5s} "
-        f"{'fit, s':>8s} {'score, us/row':>13s} {'seeds':>5s}"
+        f"{'':{width}s} {'ROC AUC':>8s} {'+/-':>6s} {'avg prec':>8s} {'rank':>6s} "
+        f"{'wins':>5s} {'fit, s':>8s} {'score, us/row':>13s} {'seeds':>5s}"
     ]
     if not names:
         return lines[0]
