@@ -69,6 +69,10 @@ def pytest_addoption(parser):
         default="array_api_strict",
         help="of tests/estimator/test_array_api.py; it must be installed",
     )
+    parser.addoption(
+        "--array-device",
+        help="of that library, for the same tests: cuda, say; not for array_api_strict",
+    )
 
 
 def pytest_configure(config):

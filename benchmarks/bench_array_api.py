@@ -1,7 +1,7 @@
-"""Rows as PyTorch tensors on the CPU: fit and scores beside the NumPy path.
+"""Rows as PyTorch tensors: fit and scores beside the NumPy path.
 
-Both have as many threads as --threads says. PyTorch is not an extra of skdsm: without
-it nothing is measured. No graphics processor was at hand; this says nothing about one.
+Both have as many threads as --threads says; with ``--device cuda`` the tensors are on a
+graphics processor. PyTorch is not an extra of skdsm: without it nothing is measured.
 """
 
 import argparse
@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--max-iter", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="of the tensors")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     if find_spec("torch") is None:
@@ -36,7 +37,8 @@ def main():
 
     torch.set_num_threads(args.threads)
     describe_machine()
-    print(f"PyTorch {torch.__version__}, {args.threads} threads")
+    device = torch.cuda.get_device_name() if args.device == "cuda" else args.device
+    print(f"PyTorch {torch.__version__} on {device}, {args.threads} threads")
     print(
         f"{args.rows} rows, {args.features} features, {args.components} units, "
         f"{args.max_iter} iterations"
@@ -50,12 +52,13 @@ def compare(X, torch, args):
     model = DenoisingScoreMatcher(
         args.components, max_iter=args.max_iter, random_state=0, n_jobs=args.threads
     )
-    tensor = torch.asarray(X)
+    tensor = torch.asarray(X, device=args.device)
     here, there = DenoisingScoreMatcher(**model.get_params()), model
     fits = {"NumPy": lambda: here.fit(X), "PyTorch": lambda: there.fit(tensor)}
     scores = {
         "NumPy": lambda: here.score_samples(X),
-        "PyTorch": lambda: there.score_samples(tensor),
+        # a copy to the host waits for the device
+        "PyTorch": lambda: there.score_samples(tensor).cpu(),
     }
     with warnings.catch_warnings(), config_context(array_api_dispatch=True):
         # as many iterations in each, which do not converge

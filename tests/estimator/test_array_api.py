@@ -2,7 +2,8 @@
 
 The library is array-api-strict, which has made-up devices: an array of one meets no
 array of another, nor NumPy, without an error. With ``--array-library torch``, as in
-`make test-torch`, it is PyTorch on the CPU.
+`make test-torch`, it is PyTorch on the CPU; with ``--array-device cuda`` beside it, on
+a graphics processor.
 """
 
 import os
@@ -101,7 +102,8 @@ LOOSE = {"rtol": 2e-3, "atol": 2e-3}
 def pytest_generate_tests(metafunc):
     library = metafunc.config.getoption("array_library")
     xp = import_module(library)
-    devices = DEVICES[library]
+    given = metafunc.config.getoption("array_device")
+    devices = DEVICES[library] if given is None else [given]
     if library == "array_api_strict":
         devices = [xp.Device(name) for name in devices]
     places = [Place(xp, device, "float32") for device in devices]
@@ -116,15 +118,15 @@ def pytest_generate_tests(metafunc):
             (estimator, check)
             for one in [DenoisingScoreMatcher(4), *ESTIMATORS[1:]]
             for estimator, check in estimator_checks_generator(one)
-            if is_for(library, check)
+            if is_for(library, check, CHECKED_DEVICES | {given})
         ]
         metafunc.parametrize(
             ("estimator", "check"), checks, ids=_get_check_estimator_ids
         )
 
 
-def is_for(library, check):
-    """Whether a check of scikit-learn's is for this library, and needs no hardware."""
+def is_for(library, check, checked_devices):
+    """Whether a check of scikit-learn's is for this library, on devices at hand."""
     options = check.keywords if hasattr(check, "keywords") else {}
     places = [options.get(key) for key in ("X_ns_and_device", "other_ns_and_device")]
     devices = {options.get("device_name"), *(place.device for place in places if place)}
@@ -132,7 +134,7 @@ def is_for(library, check):
     return (
         library in libraries(check)
         and libraries(check) <= {library, *others}
-        and devices <= CHECKED_DEVICES
+        and devices <= checked_devices
     )
 
 
