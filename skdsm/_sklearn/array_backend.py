@@ -14,10 +14,12 @@ from sklearn.utils._array_api import (
 )
 
 from skdsm._sklearn.backends import Backend
-from skdsm.model.array_ops import Device, block_rows
+from skdsm.model.array_ops import Device
 from skdsm.rows.on_device import place_rows
 
 __all__ = ["ArrayBackend", "device_of", "to_numpy"]
+
+_DLPACK_CPU = 1  # DLDeviceType.kDLCPU
 
 
 def to_numpy(array):
@@ -38,7 +40,9 @@ def device_of(X):
     xp, is_array_api, device = get_namespace_and_device(X)
     if not is_array_api or _is_numpy_namespace(xp):
         return None
-    return Device(xp, device, _max_precision_float_dtype(xp, device), to_numpy)
+    wide = _max_precision_float_dtype(xp, device)
+    is_cpu = X.__dlpack_device__()[0] == _DLPACK_CPU
+    return Device(xp, device, wide, to_numpy, is_cpu)
 
 
 class ArrayBackend(Backend):
@@ -69,7 +73,7 @@ class ArrayBackend(Backend):
         with np.errstate(over="ignore"):  # to infinity, far from the data
             parts = [
                 function(subject, X[rows, :])
-                for rows in block_rows(X.shape[0], subject.width)
+                for rows in self.device.blocks(X.shape[0], subject.width)
             ]
         return parts[0] if len(parts) == 1 else self.device.xp.concat(parts)
 

@@ -15,11 +15,12 @@ from skdsm._blocks import row_blocks
 from skdsm.model.activations import logistic, softplus_sum
 from skdsm.model.geometry import centre_rows, squared_distances
 
-__all__ = ["NUMPY", "Device", "NumpyOps", "block_rows"]
+__all__ = ["NUMPY", "Device", "NumpyOps"]
 
-# Elements of the widest scratch array of a block on a device. A graphics processor
-# wants more work at once than the cache of a CPU core holds: this is between the two.
-_DEVICE_BLOCK_ELEMENTS = 2**18
+# Elements of the widest scratch array of a block: on a CPU it stays in the cache, on a
+# graphics processor it keeps all cores busy.
+_CPU_BLOCK_ELEMENTS = 2**18
+_DEVICE_BLOCK_ELEMENTS = 2**24
 
 
 # Elements of the widest scratch array of NumPy's sum over units.
@@ -137,12 +138,20 @@ class Device(NamedTuple):
         Type of sums: float64, but float32 where the device has no other.
     to_numpy : callable
         ``to_numpy(array)`` copies to an ndarray, or makes one of the same memory.
+    is_cpu : bool
+        Whether it is a CPU.
     """
 
     xp: Any
     device: Any
     wide: Any
     to_numpy: Callable
+    is_cpu: bool
+
+    def blocks(self, n_rows, width):
+        """Split rows, by the columns of the widest scratch array."""
+        elements = _CPU_BLOCK_ELEMENTS if self.is_cpu else _DEVICE_BLOCK_ELEMENTS
+        return row_blocks(n_rows, max(1, elements // width))
 
     def numpy_dtype(self, dtype):
         """The type, as NumPy calls it."""
@@ -228,8 +237,3 @@ class Device(NamedTuple):
         kernels = xp.exp(-rate * (distance - least[:, None])) @ weight
         share = xp.clip(self.widen(kernels) / total, tiny, 1.0)
         return self.widen(least), xp.log(share)
-
-
-def block_rows(n_rows, width):
-    """Split rows on a device, by the columns of the widest scratch array."""
-    return row_blocks(n_rows, max(1, _DEVICE_BLOCK_ELEMENTS // width))

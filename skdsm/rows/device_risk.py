@@ -7,7 +7,6 @@ The noise is that of `EmpiricalRisk`: drawn on the host, and copied once a stage
 import numpy as np
 
 from skdsm._blocks import row_blocks
-from skdsm.model.array_ops import block_rows
 from skdsm.training.corruption import draw_corruption
 from skdsm.training.empirical_risk import chunk_rows
 from skdsm.training.loss_kernel import KernelSums
@@ -64,7 +63,7 @@ class DeviceRisk(Risk):
             )
         ]
         sums = None
-        for chunks in block_rows(n_chunks, width):
+        for chunks in device.blocks(n_chunks, width):
             for copy in range(self._settings.n_corruptions):
                 part = device.widen(self._sum(factors, chunks, copy))
                 sums = part if sums is None else sums + part

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skdsm.model.array_ops import Device, block_rows
+from skdsm.model.array_ops import Device
 from skdsm.rows.base import (
     check_reach,
     copyable_rows,
@@ -99,7 +99,7 @@ class DeviceRows(Rows):
         centres = device.put(reach.centres - origin, self._X.dtype)
         square, origin = device.square_norm(centres), device.put(origin)
         inside = []
-        for rows in block_rows(self.n_rows, len(reach.centres)):
+        for rows in device.blocks(self.n_rows, len(reach.centres)):
             Z = device.centre(self._X[rows, :], origin)
             distance = device.squared_distances(
                 Z, device.square_norm(Z), centres, square
@@ -141,7 +141,7 @@ def place_rows(X, sample_weight, seed, *, device):
 
 def _move(X, origin, device):
     """X - origin, in blocks: no copy of all rows is in the wide type."""
-    blocks = block_rows(*X.shape)
+    blocks = device.blocks(*X.shape)
     return device.xp.concat([device.subtract(X[rows, :], origin) for rows in blocks])
 
 
@@ -153,7 +153,7 @@ def _mean_and_reach(X, weight, device):
     origin = device.widen(X[0, :])
     total, largest = xp.zeros_like(origin), xp.zeros_like(origin)
     with np.errstate(over="ignore", invalid="ignore"):
-        for rows in block_rows(*X.shape):
+        for rows in device.blocks(*X.shape):
             apart = device.widen(X[rows, :]) - origin
             total = total + weight[rows] @ apart
             largest = xp.maximum(largest, xp.max(xp.abs(apart), axis=0))

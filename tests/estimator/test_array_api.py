@@ -227,7 +227,7 @@ def test_few_rows_are_repeated_as_in_memory(dispatch, double, n):
 
 
 def test_the_mean_of_far_rows_has_its_digits(dispatch, double, monkeypatch):
-    monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 300)
+    monkeypatch.setattr("skdsm.model.array_ops._CPU_BLOCK_ELEMENTS", 300)
     rows = placed(double, X + 1e8)
     np.testing.assert_allclose(rows.mean - 1e8, X.mean(axis=0), atol=1e-6)
     assert np.abs(host(rows.centred()).mean(axis=0)).max() < 1e-6
@@ -267,7 +267,7 @@ def test_risk_is_that_in_memory(
     if bank is not None:
         monkeypatch.setattr("skdsm.training.corruption.FEWEST_BANK_ROWS", bank)
         monkeypatch.setattr("skdsm.training.empirical_risk.FEWEST_BANK_ROWS", 64)
-        monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 2 * 64 * 5)
+        monkeypatch.setattr("skdsm.model.array_ops._CPU_BLOCK_ELEMENTS", 2 * 64 * 5)
     made = settings(
         n_components=5, objective=objective, levels=RANGE, alpha=0.1, n_corruptions=3
     )
@@ -442,7 +442,7 @@ def test_callbacks_see_a_model_that_scores_the_rows(dispatch, double):
 @every_configuration
 def test_queries_are_those_in_memory(dispatch, place, parameters, monkeypatch):
     """Also in several blocks, and near, at and far from the training rows."""
-    monkeypatch.setattr("skdsm.model.array_ops._DEVICE_BLOCK_ELEMENTS", 64 * 30)
+    monkeypatch.setattr("skdsm.model.array_ops._CPU_BLOCK_ELEMENTS", 64 * 30)
     matcher = short(**parameters).fit(place.put(X))
     in_memory = move_estimator_to(matcher, np, "cpu")
     rows = np.concatenate([X[:150], X[:30] + 3, 50 * X[:20]]).astype(place.dtype)
