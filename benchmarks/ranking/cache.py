@@ -94,7 +94,7 @@ def _code_of(kind):
 
 @cache
 def _package_hash(folder):
-    sources = (path.read_text("utf-8") for path in sorted(folder.glob("*.py")))
+    sources = (path.read_text("utf-8") for path in sorted(folder.rglob("*.py")))
     return _code_hash("\n".join(sources))
 
 
@@ -105,7 +105,7 @@ def _code_hash(source):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [x for x in body if not _is_text(x)]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
 
 
 def _is_text(statement):
