@@ -1,0 +1,1 @@
+"""The command ``skdsm``: from a CSV to a ranking of its rows."""
