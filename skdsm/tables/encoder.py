@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TableEncoder"]
 
+_NAMED = 3  # categories, in words about a column
 _HALF = 0.5  # a category drawn or denoised is the one with more than this
 
 
@@ -94,7 +95,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     typical_ : dict
         Typical values of each encoded column in words, by name: the range of the middle
-        90 % of the cells, or the most frequent categories.
+        90 % of the cells, or the most frequent categories or shapes.
 
     n_features_in_ : int
         Number of columns seen in `fit`.
@@ -538,7 +539,7 @@ def _typical(cells, kind):
         if kind == "date":
             return f"{low:%Y-%m-%d} to {high:%Y-%m-%d}"
         return f"{low:.4g} to {high:.4g}"
-    counts = cells.value_counts()
-    if kind == "text":
-        return f"like {cells.map(shape_of).value_counts().index[0]}"
-    return ", ".join(counts.index[:3])
+    words = cells.map(shape_of) if kind == "text" else cells
+    shares = words.value_counts(normalize=True)[:_NAMED]
+    like = "like " if kind == "text" else ""
+    return ", ".join(f"{like}{word} ({share:.0%})" for word, share in shares.items())

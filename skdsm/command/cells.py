@@ -1,0 +1,112 @@
+"""Words of a CSV column as numbers, dates or categories."""
+
+import re
+
+import numpy as np
+
+__all__ = ["MISSING_WORDS", "read_column"]
+
+MISSING_WORDS = frozenset(
+    ["", "-", "--", ".", "?", "n/a", "na", "n.a.", "nan", "<na>", "nat", "null", "none"]
+    + ["nil", "missing", "unknown", "#n/a", "#value!", "#div/0!", "#ref!", "#name?"]
+    + ["#num!", "#null!"]
+)
+_LEAST_SHARE = 0.9  # of the cells: the others are read as missing, and named
+_NAMED = 3
+
+# 1,234.5 and 1.234,5: groups of thousands, which spaces may also divide
+_POINT = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)(?:,\d*)?(?:[eE][+-]?\d+)?")
+_AROUND = re.compile(r"[\s\u00a0\u202f%€$£']+")
+_LEADING_ZERO = re.compile(r"[+-]?0\d+")  # a code, such as a post code
+_DATE_LIKE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[T ]\d{1,2}:\d{2}.*)?")
+_DATE_FORMATS = ["%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"]
+_TIMES = ["", " %H:%M", " %H:%M:%S"]
+
+
+def read_column(cells, expected=None):
+    """Typed values of a column of words (n,), and what is to be said about it or None.
+
+    expected is the kind of the column if it is known: "number", "amount", "date", or
+    another one, for which words stay words.
+    """
+    import pandas as pd
+
+    words = cells.str.strip()
+    missing = words.str.lower().isin(MISSING_WORDS)
+    words = words.mask(missing, None)
+    distinct = pd.Series(words.dropna().unique(), dtype=object)
+    if not len(distinct):
+        return pd.Series(np.nan, index=cells.index), None
+    tried = {
+        None: [(_numbers, _LEAST_SHARE), (_dates, _LEAST_SHARE)],
+        "number": [(_numbers, 0)],
+        "amount": [(_numbers, 0)],
+        "date": [(_dates, 0)],
+    }.get(expected, [(_numbers, 1)])  # of words, those like 1.0 and 1 are the same
+    counts = words.value_counts()[distinct].to_numpy()
+    for reader, share in tried:
+        values, note = reader(distinct)
+        read = values.notna().to_numpy()
+        if read.any() and counts[read].sum() >= share * counts.sum():
+            table = dict(zip(distinct, values, strict=True))
+            return words.map(table), _join(note, _unread(distinct[~read], values))
+    return words, None
+
+
+def _numbers(words):
+    """Numbers of words (k,), NaN where there is none, and a note."""
+    import pandas as pd
+
+    bare = words.str.replace(_AROUND, "", regex=True)
+    if words.map(lambda word: bool(_LEADING_ZERO.fullmatch(word))).any():
+        return pd.Series(np.nan, index=words.index), None
+    is_point = _matches(bare, _POINT)
+    is_comma = _matches(bare, _COMMA)
+    decimal_comma = is_comma.sum() > is_point.sum()
+    if decimal_comma:
+        is_point = is_comma
+        bare = bare.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    else:
+        bare = bare.str.replace(",", "", regex=False)
+    values = pd.to_numeric(bare.where(is_point), errors="coerce").astype(np.float64)
+    values = values.where(np.isfinite(values))
+    return values, "decimal commas" if decimal_comma else None
+
+
+def _matches(words, pattern):
+    return words.map(lambda word: bool(word and pattern.fullmatch(word)))
+
+
+def _dates(words):
+    """Dates of words (k,), NaT where there is none, and a note."""
+    import pandas as pd
+
+    none = pd.Series(np.datetime64("NaT"), index=words.index)
+    if not _matches(words, _DATE_LIKE).mean() >= _LEAST_SHARE / 2:
+        return none, None
+    formats = ["ISO8601", *[d + t for d in _DATE_FORMATS for t in _TIMES]]
+    best, chosen = none, None
+    for candidate in formats:
+        dates = pd.to_datetime(words, format=candidate, errors="coerce", utc=True)
+        dates = dates.dt.tz_localize(None)
+        if dates.notna().sum() > best.notna().sum():
+            best, chosen = dates, candidate
+    if chosen is None or chosen == "ISO8601":
+        return best, None
+    example = pd.Timestamp(2031, 12, 24, 13, 30).strftime(chosen)
+    return best, f"dates like {example}"
+
+
+def _unread(words, values):
+    """Say which words were taken for missing, of a column of numbers or dates."""
+    if not len(words):
+        return None
+    named = ", ".join(f"{word!r}" for word in words[:_NAMED])
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    what = "dates" if values.dtype.kind == "M" else "numbers"
+    return f"{named}{more} read as missing, because the others are {what}"
+
+
+def _join(*notes):
+    return "; ".join(note for note in notes if note) or None
