@@ -66,6 +66,7 @@ def build_model(rows_are_normal, false_alarms, seed):
     matcher = DenoisingScoreMatcher(
         ranking="combined" if rows_are_normal else "energy",
         contamination="auto",
+        n_jobs=-1,
         random_state=seed,
     )
     model = make_pipeline(TableEncoder(), *_STEPS_FOR_HOLES, matcher)
@@ -76,14 +77,15 @@ def build_model(rows_are_normal, false_alarms, seed):
 
 def fit_model(model, table, callback, notes):
     """Fit a model to a DataFrame; its warnings become notes."""
-    inner = model if isinstance(model, Pipeline) else model.estimator
-    inner[-1].set_callbacks(callback)
+    unfitted = getattr(model, "estimator", model)
+    unfitted[-1].set_callbacks(callback)
     with _errors_in_one_line(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", SentinelWarning)  # see notes_of
         model.fit(table)
     notes += dict.fromkeys(" ".join(str(w.message).split()) for w in caught)
-    pipeline_of(model)[-1].set_callbacks()  # not a part of what is saved
+    for pipeline in (unfitted, pipeline_of(model)):
+        pipeline[-1].set_callbacks()  # not a part of what is saved
     return model
 
 

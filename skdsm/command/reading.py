@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,7 +131,7 @@ def _parse(text, path, notes):
             skipinitialspace=True,
         )
     except pd.errors.ParserError as error:
-        raise CommandError(f"cannot read {path}: {_one_line(error)}") from None
+        raise CommandError(f"cannot read {path}: {_what_is_wrong(error)}") from None
     table = table.fillna("")  # of lines that are too short
     header, rows = [str(cell).strip() for cell in table.iloc[0]], table.iloc[1:]
     if all(_is_number(name) for name in header):
@@ -171,6 +172,18 @@ def _is_number(word):
     except ValueError:
         return False
     return True
+
+
+def _what_is_wrong(error):
+    """An error of pandas' parser, in words of the file."""
+    text = _one_line(error)
+    counts = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", text)
+    if counts:
+        expected, line, seen = counts.groups()
+        return f"line {line} has {seen} cells, and those before it {expected}"
+    if "EOF inside string" in text:
+        return "a quotation mark is opened and never closed"
+    return text
 
 
 def _one_line(error):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -17,7 +17,14 @@ from skdsm._typing import Doubles
 from skdsm.exceptions import SentinelWarning
 from skdsm.tables.kinds import KINDS, as_kind, kind_of, usual_categories
 from skdsm.tables.sentinels import find_sentinels
-from skdsm.tables.steps import AmountScaler, DateEncoder, TextEncoder, shape_of
+from skdsm.tables.steps import (
+    AmountScaler,
+    DateEncoder,
+    TextEncoder,
+    indicators,
+    shape_of,
+    soften,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["TableEncoder"]
 
 _NAMED = 3  # categories, in words about a column
+_WORTH_NAMING = 0.01  # of the cells
 _HALF = 0.5  # a category drawn or denoised is the one with more than this
 
 
@@ -43,14 +51,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     number      the number, standardised
     amount      the number on a logarithmic scale, standardised. Amounts are not
                 negative, and one in a hundred exceeds ten times the median.
-    category    zero or one for each category that is not rare. Rare categories and new
-                ones have zeros everywhere. Booleans and columns with two different
-                numbers are categories.
+    category    zero or one for each category that is not rare, less the mean, and
+                divided by the square root of the standard deviation. Rare categories
+                and new ones have zeros everywhere. Booleans and columns with two
+                different numbers are categories.
     date        the time that passed, standardised; and the cosine and sine of the time
                 of day, of the weekday and of the time of year, where the dates are long
-                enough apart to tell
+                enough apart to tell. Dates later than all of the fit count as the last.
     text        words that seldom repeat: the length, standardised, and zero or one for
-                each shape that is not rare. The shape of "AB-123" is "a-9".
+                each shape that is not rare, as for categories. The shape of "AB-123" is
+                "a-9".
     ==========  ========================================================================
 
     Left out, see `dropped_`: columns that are empty or have one value only, columns
@@ -235,10 +245,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         >>> from skdsm.tables import TableEncoder
         >>> table = pd.DataFrame({"age": [2, 4, 6, None], "ok": [True, False] * 2})
         >>> TableEncoder(min_frequency=1).fit_transform(table)
-        array([[-1.22474487,  0.        ,  1.        ],
-               [ 0.        ,  1.        ,  0.        ],
-               [ 1.22474487,  0.        ,  1.        ],
-               [        nan,  1.        ,  0.        ]])
+        array([[-1.22474487, -0.70710678,  0.70710678],
+               [ 0.        ,  0.70710678, -0.70710678],
+               [ 1.22474487, -0.70710678,  0.70710678],
+               [        nan,  0.70710678, -0.70710678]])
         """
         check_is_fitted(self)
         table = self._table(X, reset=False)
@@ -267,7 +277,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         >>> from skdsm.tables import TableEncoder
         >>> table = pd.DataFrame({"age": [20, 40, 60], "city": ["Ulm", "Ulm", "Bonn"]})
         >>> encoder = TableEncoder(min_frequency=1).fit(table)
-        >>> encoder.inverse_transform([[0.0, 0.1, 0.8]])
+        >>> encoder.inverse_transform([[0.0, -0.5, 0.4]])
             age city
         0  40.0  Ulm
         """
@@ -287,7 +297,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 cells = fitted.inverse_transform(block)
                 decoded.update(zip(names, cells.T, strict=True))
             elif step == "category":
-                decoded.update(_decode_categories(block, fitted.categories_, names))
+                ones = fitted[-1].inverse_transform(block)
+                decoded.update(_decode_categories(ones, fitted[0].categories_, names))
             elif isinstance(fitted, DateEncoder):
                 decoded[names[0]] = fitted.inverse_transform(block)[:, 0]
             else:
@@ -419,32 +430,24 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         scalers = {"number": StandardScaler(), "amount": AmountScaler()}
         steps += [(k, scalers[k], of[k]) for k in scalers if of[k]]
         if of["category"]:
-            categories = [
-                np.array(
-                    usual_categories(columns[name].dropna(), self.min_frequency)[0],
-                    dtype=object,
-                )
-                for name in of["category"]
-            ]
-            steps.append(
-                (
-                    "category",
-                    OneHotEncoder(
-                        categories=categories,
-                        handle_unknown="ignore",
-                        sparse_output=False,
-                    ),
-                    of["category"],
-                )
-            )
+            usual = [self._usual(columns[name].dropna()) for name in of["category"]]
+            steps.append(("category", indicators(usual), of["category"]))
         steps += [(f"date {name}", DateEncoder(), [name]) for name in of["date"]]
         steps += [
             (f"text {name}", TextEncoder(self.min_frequency), [name])
             for name in of["text"]
         ]
-        return ColumnTransformer(
+        transformer = ColumnTransformer(
             steps, sparse_threshold=0, verbose_feature_names_out=False
         ).fit(_frame(columns))
+        if of["category"]:
+            soften(transformer.named_transformers_["category"])
+        return transformer
+
+    def _usual(self, words):
+        """Categories to encode: those that are not rare, and one at least."""
+        usual, _ = usual_categories(words, self.min_frequency)
+        return usual or [words.mode()[0]]
 
     @staticmethod
     def _encode(transformer, columns):
@@ -501,7 +504,7 @@ def _column_of_feature(transformer):
         place = transformer.output_indices_[step]
         if step == "category":
             owners[place] = np.repeat(
-                np.array(names, dtype=object), [len(c) for c in fitted.categories_]
+                np.array(names, dtype=object), [len(c) for c in fitted[0].categories_]
             )
         else:
             # the steps for dates and text have one column each
@@ -514,9 +517,6 @@ def _decode_categories(block, categories, names):
     for name, words, part in zip(
         names, categories, np.split(block, ends, axis=1), strict=True
     ):
-        if not len(words):
-            yield name, np.full(len(block), None)
-            continue
         cells = words[part.argmax(axis=1)]
         yield name, np.where(part.max(axis=1) > _HALF, cells, None)
 
@@ -542,4 +542,8 @@ def _typical(cells, kind):
     words = cells.map(shape_of) if kind == "text" else cells
     shares = words.value_counts(normalize=True)[:_NAMED]
     like = "like " if kind == "text" else ""
-    return ", ".join(f"{like}{word} ({share:.0%})" for word, share in shares.items())
+    return ", ".join(
+        f"{like}{word} ({share:.0%})"
+        for word, share in shares.items()
+        if share >= _WORTH_NAMING
+    )

@@ -4,11 +4,19 @@ import re
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdsm.tables.kinds import usual_categories
 
-__all__ = ["AmountScaler", "DateEncoder", "TextEncoder", "shape_of"]
+__all__ = [
+    "AmountScaler",
+    "DateEncoder",
+    "TextEncoder",
+    "indicators",
+    "shape_of",
+    "soften",
+]
 
 _SMALL = 0.05  # quantile of the positive amounts
 _DAY = np.timedelta64(1, "D")
@@ -20,6 +28,31 @@ _SHAPES = [
     (re.compile(r"\d+"), "9"),
     (re.compile(r"\s+"), " "),
 ]
+
+
+def indicators(categories):
+    """Unfitted encoder of words (n, k): ones for usual categories, standardised."""
+    return make_pipeline(
+        OneHotEncoder(
+            categories=[np.array(words, dtype=object) for words in categories],
+            handle_unknown="ignore",
+            sparse_output=False,
+        ),
+        StandardScaler(),
+    )
+
+
+def soften(fitted):
+    """Divide indicators by the square root of their standard deviations.
+
+    Divided by the deviations themselves, a rare category would be as far from all
+    others as an extreme number; not divided, categories would count less than numbers.
+    One that all rows have is taken for one that all rows but one have.
+    """
+    scaler = fitted[-1]
+    p = 1 / (1 + scaler.n_samples_seen_)
+    deviation = np.where(scaler.var_ > 0, scaler.scale_, np.sqrt(p * (1 - p)))
+    scaler.scale_ = np.sqrt(deviation)
 
 
 class AmountScaler(TransformerMixin, BaseEstimator):
@@ -55,13 +88,15 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     """Dates (n, 1) as time that passed, standardised, and as points of cycles.
 
     Cycles are the day, the week and the year, where the dates of the fit show them.
+    Dates later than the last of the fit count as the last: that time went on since then
+    is nothing unusual.
     """
 
     def fit(self, X, y=None):
         """Find the first date, and the cycles that the dates show."""
         days = _days(X)
         seen = days[np.isfinite(days)]
-        self.first_ = seen.min()
+        self.first_, self.last_ = seen.min(), seen.max()
         self.scaler_ = StandardScaler().fit((days - self.first_)[:, None])
         span = np.ptp(seen)
         shown = {
@@ -76,7 +111,8 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         """Encode dates (n, 1) as (n, 1 + 2 cycles)."""
         days = _days(X)
         lengths = {"time of day": 1.0, "weekday": 7.0, "time of year": 365.2425}
-        passed = self.scaler_.transform((days - self.first_)[:, None])
+        passed = np.minimum(days, self.last_) - self.first_
+        passed = self.scaler_.transform(passed[:, None])
         angles = [2 * np.pi * (days / lengths[name] % 1) for name in self.cycles_]
         points = [f(angle) for angle in angles for f in (np.cos, np.sin)]
         return np.column_stack([passed, *points])
@@ -105,14 +141,12 @@ class TextEncoder(TransformerMixin, BaseEstimator):
         """Find the shapes that are not rare, and the usual lengths."""
         words = X.iloc[:, 0].dropna()
         self.scaler_ = StandardScaler().fit(_log_lengths(words))
-        usual, _ = usual_categories(words.map(shape_of), self.min_frequency)
-        usual = np.array(usual, dtype=object)
-        self.encoder_ = OneHotEncoder(
-            categories=[usual], handle_unknown="ignore", sparse_output=False
-        )
-        if len(usual):
-            self.encoder_.fit(usual[:, None])
-        self.has_shapes_ = bool(len(usual) > 1)
+        shapes = words.map(shape_of)
+        usual, _ = usual_categories(shapes, self.min_frequency)
+        self.has_shapes_ = len(usual) > 0
+        if self.has_shapes_:
+            self.encoder_ = indicators([usual]).fit(shapes.to_numpy()[:, None])
+            soften(self.encoder_)
         return self
 
     def transform(self, X):
@@ -127,7 +161,7 @@ class TextEncoder(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features):
         """Names of the encoded columns."""
         (name,) = input_features
-        shapes = self.encoder_.categories_[0] if self.has_shapes_ else []
+        shapes = self.encoder_[0].categories_[0] if self.has_shapes_ else []
         names = [f"{name}_length", *[f"{name}_shape {shape}" for shape in shapes]]
         return np.array(names, dtype=object)
 
