@@ -34,9 +34,7 @@ def _rate(text):
     except ValueError:
         rate = 0.0
     if not 0 < rate < 1:
-        raise argparse.ArgumentTypeError(
-            f"must be between 0 and 1, such as 0.01: {text}"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return rate
 
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-__all__ = ["MISSING_WORDS", "read_column"]
+__all__ = ["MISSING_WORDS", "decimal_sign", "read_column"]
 
 MISSING_WORDS = frozenset(
     ["", "-", "--", ".", "?", "n/a", "na", "n.a.", "nan", "<na>", "nat", "null", "none"]
@@ -17,6 +17,8 @@ _NAMED = 3
 # 1,234.5 and 1.234,5: groups of thousands, which spaces may also divide
 _POINT = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)(?:,\d*)?(?:[eE][+-]?\d+)?")
+# 1.234 and 1,234 may be either
+_LIKE_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _AROUND = re.compile(r"[\s\u00a0\u202f%€$£']+")
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")  # a code, such as a post code
 _DATE_LIKE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[T ]\d{1,2}:\d{2}.*)?")
@@ -24,13 +26,27 @@ _DATE_FORMATS = ["%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y
 _TIMES = ["", " %H:%M", " %H:%M:%S"]
 
 
-def read_column(cells, expected=None):
+def decimal_sign(cells, default):
+    """Decimal sign of a file, "." or ",", by those of its cells that leave no doubt."""
+    words = {_AROUND.sub("", word) for word in cells}
+    words = [word for word in words if not _LIKE_GROUPS.fullmatch(word)]
+    points = sum("." in word and bool(_POINT.fullmatch(word)) for word in words)
+    commas = sum("," in word and bool(_COMMA.fullmatch(word)) for word in words)
+    if points == commas:
+        return default
+    return "." if points > commas else ","
+
+
+def read_column(cells, expected=None, decimal="."):
     """Typed values of a column of words (n,), and what is to be said about it or None.
 
     expected is the kind of the column if it is known: "number", "amount", "date", or
-    another one, for which words stay words.
+    another one, for which words stay words. decimal is the sign to prefer.
     """
     import pandas as pd
+
+    def numbers(words):
+        return _numbers(words, decimal)
 
     words = cells.str.strip()
     missing = words.str.lower().isin(MISSING_WORDS)
@@ -39,11 +55,11 @@ def read_column(cells, expected=None):
     if not len(distinct):
         return pd.Series(np.nan, index=cells.index), None
     tried = {
-        None: [(_numbers, _LEAST_SHARE), (_dates, _LEAST_SHARE)],
-        "number": [(_numbers, 0)],
-        "amount": [(_numbers, 0)],
+        None: [(numbers, _LEAST_SHARE), (_dates, _LEAST_SHARE)],
+        "number": [(numbers, 0)],
+        "amount": [(numbers, 0)],
         "date": [(_dates, 0)],
-    }.get(expected, [(_numbers, 1)])  # of words, those like 1.0 and 1 are the same
+    }.get(expected, [(numbers, 1)])  # of words, those like 1.0 and 1 are the same
     counts = words.value_counts()[distinct].to_numpy()
     for reader, share in tried:
         values, note = reader(distinct)
@@ -54,7 +70,7 @@ def read_column(cells, expected=None):
     return words, None
 
 
-def _numbers(words):
+def _numbers(words, decimal):
     """Numbers of words (k,), NaN where there is none, and a note."""
     import pandas as pd
 
@@ -63,15 +79,15 @@ def _numbers(words):
         return pd.Series(np.nan, index=words.index), None
     is_point = _matches(bare, _POINT)
     is_comma = _matches(bare, _COMMA)
-    decimal_comma = is_comma.sum() > is_point.sum()
-    if decimal_comma:
+    more_commas = int(is_comma.sum()) - int(is_point.sum())
+    if more_commas > 0 or more_commas == 0 and decimal == ",":
         is_point = is_comma
         bare = bare.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
     else:
         bare = bare.str.replace(",", "", regex=False)
     values = pd.to_numeric(bare.where(is_point), errors="coerce").astype(np.float64)
     values = values.where(np.isfinite(values))
-    return values, "decimal commas" if decimal_comma else None
+    return values, None
 
 
 def _matches(words, pattern):

@@ -176,4 +176,5 @@ def _errors_in_one_line():
         yield
     except (ValueError, TypeError, MemoryError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
+        text = text.replace("alpha=", "--false-alarms ")
         raise CommandError(text) from error

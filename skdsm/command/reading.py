@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skdsm.command.cells import read_column
+from skdsm.command.cells import decimal_sign, read_column
 from skdsm.command.exceptions import CommandError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = ["TableFile", "read_table", "unique_names"]
 
 _DELIMITERS = "\t;|,"  # a comma last: it may be a decimal sign
 _SNIFFED = 100  # lines
+_SAMPLE = 1000  # rows
 
 
 @dataclass
@@ -47,11 +48,15 @@ def read_table(path, kinds=None):
         return _read_parquet(data, path)
     text, encoding = _decode(data, path)
     notes = [] if encoding == "utf-8" else [f"read as {encoding} text"]
-    cells = _parse(text, path, notes)
+    cells, delimiter = _parse(text, path, notes)
+    sample = cells[:_SAMPLE].to_numpy().ravel()
+    decimal = decimal_sign(sample, default="," if delimiter == ";" else ".")
+    if decimal == ",":
+        notes.append("decimal commas")
     columns = {}
     for name in cells:
         expected = (kinds or {}).get(name)
-        columns[name], note = read_column(cells[name], expected)
+        columns[name], note = read_column(cells[name], expected, decimal)
         if note:
             notes.append(f"column {name!r}: {note}")
     import pandas as pd
@@ -112,7 +117,7 @@ def _decode(data, path):
 
 
 def _parse(text, path, notes):
-    """Cells of a CSV text as a DataFrame of words, without those around them."""
+    """Cells of a CSV text as a DataFrame of words, and the character between them."""
     import pandas as pd
 
     first, _, rest = text.partition("\n")
@@ -147,7 +152,7 @@ def _parse(text, path, notes):
         )
     rows = rows.reset_index(drop=True)
     rows.columns = unique_names(names)
-    return rows
+    return rows, delimiter
 
 
 def _delimiter(text):

@@ -165,9 +165,7 @@ def test_dates_show_their_cycles_and_time_may_go_on():
 
 def test_odd_codes_stand_out_among_codes_of_one_shape():
     encoder = TableEncoder().fit(TABLE)
-    odd = TABLE.head(3).assign(
-        code=["AB-1234", "<script>", "AB1234"]
-    )
+    odd = TABLE.head(3).assign(code=["AB-1234", "<script>", "AB1234"])
     own = encoder.column_of_feature_ == "code"
     usual, script, dashless = np.abs(encoder.transform(odd)[:, own]).max(axis=1)
     assert usual < 1
