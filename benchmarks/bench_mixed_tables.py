@@ -5,8 +5,8 @@ scikit-learn in which half of the columns, chosen at random, became five categor
 of equal width each (three for the digits): tumours (5 % malignant), wine (7 % of
 another cultivar) and digits (0 to 3, with 5 % of eights). The fourth is generated:
 orders with prices, weights, categories, dates and text codes, of which 2 % have one
-cell that does not go with the others. For these the script also counts how often `column_contributions` puts
-that column first.
+cell that does not go with the others. For these the script also counts how often
+`column_contributions` puts that column first.
 
 "plain" is the usual encoding by hand: StandardScaler for numbers, OneHotEncoder for the
 rest, which here leaves out the date and the code.

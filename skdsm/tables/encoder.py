@@ -55,9 +55,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 divided by the square root of the standard deviation. Rare categories
                 and new ones have zeros everywhere. Booleans and columns with two
                 different numbers are categories.
-    date        the time that passed, standardised; and the cosine and sine of the time
-                of day, of the weekday and of the time of year, where the dates are long
-                enough apart to tell. Dates later than all of the fit count as the last.
+    date        the time that passed, standardised; and cosine and sine of the time of
+                day, of the weekday and of the time of year, where the dates are long
+                enough apart to tell, each pair with the variance of one number. Dates
+                later than all of the fit count as the last.
     text        words that seldom repeat: the length, standardised, and zero or one for
                 each shape that is not rare, as for categories. The shape of "AB-123" is
                 "a-9".

@@ -22,6 +22,7 @@ _SMALL = 0.05  # quantile of the positive amounts
 _DAY = np.timedelta64(1, "D")
 _WEEKS = 14  # days: enough to tell one weekday from another
 _YEARS = 730
+_LENGTHS = {"time of day": 1.0, "weekday": 7.0, "time of year": 365.2425}  # days
 
 _SHAPES = [
     (re.compile(r"[^\W\d_]+"), "a"),
@@ -85,9 +86,10 @@ class AmountScaler(TransformerMixin, BaseEstimator):
 
 
 class DateEncoder(TransformerMixin, BaseEstimator):
-    """Dates (n, 1) as time that passed, standardised, and as points of cycles.
+    """Dates (n, 1) as time that passed, and as points of cycles, standardised.
 
-    Cycles are the day, the week and the year, where the dates of the fit show them.
+    Cycles are the day, the week and the year, where the dates of the fit show them. A
+    cycle's two coordinates have together the variance of one number.
     Dates later than the last of the fit count as the last: that time went on since then
     is nothing unusual.
     """
@@ -97,7 +99,6 @@ class DateEncoder(TransformerMixin, BaseEstimator):
         days = _days(X)
         seen = days[np.isfinite(days)]
         self.first_, self.last_ = seen.min(), seen.max()
-        self.scaler_ = StandardScaler().fit((days - self.first_)[:, None])
         span = np.ptp(seen)
         shown = {
             "time of day": (seen % 1 != 0).any(),
@@ -105,21 +106,23 @@ class DateEncoder(TransformerMixin, BaseEstimator):
             "time of year": span >= _YEARS,
         }
         self.cycles_ = [name for name, is_shown in shown.items() if is_shown]
+        self.scaler_ = StandardScaler().fit(self._coordinates(days))
+        self.scaler_.scale_[1:] *= np.sqrt(2)
         return self
 
     def transform(self, X):
         """Encode dates (n, 1) as (n, 1 + 2 cycles)."""
-        days = _days(X)
-        lengths = {"time of day": 1.0, "weekday": 7.0, "time of year": 365.2425}
+        return self.scaler_.transform(self._coordinates(_days(X)))
+
+    def _coordinates(self, days):
         passed = np.minimum(days, self.last_) - self.first_
-        passed = self.scaler_.transform(passed[:, None])
-        angles = [2 * np.pi * (days / lengths[name] % 1) for name in self.cycles_]
+        angles = [2 * np.pi * (days / _LENGTHS[name] % 1) for name in self.cycles_]
         points = [f(angle) for angle in angles for f in (np.cos, np.sin)]
         return np.column_stack([passed, *points])
 
     def inverse_transform(self, X):
         """Dates (n, 1) of encoded rows, by the time that passed."""
-        days = self.scaler_.inverse_transform(X[:, :1]) + self.first_
+        days = self.scaler_.inverse_transform(X)[:, :1] + self.first_
         seconds = np.where(np.isfinite(days), np.round(days * 86400), 0)
         dates = seconds.astype("datetime64[s]")
         return np.where(np.isfinite(days), dates, np.datetime64("NaT"))

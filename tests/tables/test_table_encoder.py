@@ -155,7 +155,11 @@ def test_dates_show_their_cycles_and_time_may_go_on():
         {"t": pd.to_datetime(["2023-06-05 12:00", "2024-06-03 12:00"])}
     )
     noon, later = encoder.transform(asked)
-    np.testing.assert_allclose(noon[1:3], [-1, 0], atol=1e-9)  # twelve o'clock
+    scaler = encoder.transformer_.named_transformers_["date t"].scaler_
+    points = scaler.inverse_transform([noon, later])
+    np.testing.assert_allclose(points[0, 1:3], [-1, 0], atol=1e-9)  # twelve o'clock
+    variances = encoder.transform(pd.DataFrame({"t": days})).var(axis=0)
+    np.testing.assert_allclose(variances, [1, *[0.5] * 6])
     np.testing.assert_allclose(noon[1:5], later[1:5], atol=1e-9)  # both a Monday
     assert later[0] == encoder.transform(pd.DataFrame({"t": days[-1:]}))[0, 0]
     assert encoder.inverse_transform([noon])["t"][0] == asked["t"][0]
