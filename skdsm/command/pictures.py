@@ -14,6 +14,8 @@ _MOST_DOTS = 400
 _COLOURS = {
     "#0072b2": "var(--data)",
     "#d55e00": "var(--alarm)",
+    "#e5e5e5": "var(--track)",
+    "#e6e6e6": "var(--track)",
     "#000000": "currentColor",
 }
 
@@ -23,11 +25,17 @@ def draw_scores(anomaly_score):
     from skdsm.display import ScoreDistributionDisplay
 
     def draw(figure):
+        ax = figure.subplots()
         ScoreDistributionDisplay.from_predictions(
-            None, -anomaly_score, threshold=0, name="score", ax=figure.subplots()
+            None, -anomaly_score, threshold=0, name="score", ax=ax
         )
+        ax.set(yscale="log", ylabel="share of all rows (logarithmic)")
+        # anomaly scores are high for unusual rows
+        ax.set_xlabel("anomaly score")
+        ax.invert_xaxis()
+        ax.xaxis.set_major_formatter(lambda score, _: f"{0 - score:g}")
 
-    return _svg(draw, (5.2, 3.2), "scores")
+    return _svg(draw, (5.2, 3.6), "scores")
 
 
 def draw_samples(encoder, matcher, table, columns, seed):
@@ -75,7 +83,7 @@ def _svg(draw, size, name):
     style = {
         "svg.fonttype": "none",  # text stays text, in the page's font
         "svg.hashsalt": name,
-        "font.size": 9,
+        "font.size": 11,
         "font.family": "sans-serif",
     }
     with rc_context(style), io.StringIO() as file:

@@ -13,7 +13,7 @@ __all__ = ["write_report"]
 # No script runs and nothing is fetched, whatever the cells hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-_SCORES_CAPTION = "Scores of all rows. Rows left of the threshold are unusual."
+_SCORES_CAPTION = "Scores of all rows. Rows right of the threshold are unusual."
 _SAMPLES_CAPTION = (
     "Rows that the model generates, beside the data, in columns with most of the "
     "blame. Where the two differ, the model does not know the data well."
@@ -70,6 +70,7 @@ th { color: var(--faint); font-weight: 500; }
   tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
   td { border: 0; padding: 0; } td.number { text-align: left; }
   td:first-child { font-weight: 600; }
+  td:empty { display: none; }
   td[data-label]::before { content: attr(data-label) ": "; color: var(--faint); } }
 """
 
@@ -97,14 +98,7 @@ def write_report(file, parsed, model, table, ranked, reasons, notes):
         "<h2>Scores and samples</h2>",
         '<div class="pictures">',
         _picture(scores, _SCORES_CAPTION),
-        _picture(
-            samples,
-            "Rows that the model generates, beside the data, in columns "
-            "that have most of the blame. Where the two differ, the model does "
-            "not know the data well.",
-        )
-        if samples
-        else "",
+        _picture(samples, _SAMPLES_CAPTION) if samples else "",
         "</div>",
         "<h2>Columns</h2>",
         _columns(encoder, table),

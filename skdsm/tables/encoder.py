@@ -50,7 +50,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     ==========  ========================================================================
     number      the number, standardised
     amount      the number on a logarithmic scale, standardised. Amounts are not
-                negative, and one in a hundred exceeds ten times the median.
+                negative, and one in a hundred exceeds ten times the median and fifty
+                times a small amount.
     category    zero or one for each category that is not rare, less the mean, and
                 divided by the square root of the standard deviation. Rare categories
                 and new ones have zeros everywhere. Booleans and columns with two

@@ -15,6 +15,7 @@ _IDENTIFIER = re.compile(
     r"(?i:(?:^|[\W_])(?:id|ids|uuid|guid|key|index)\s*$)|[a-z](?:Id|ID)\s*$"
 )
 _LARGE = 10  # times the median, of an amount
+_WIDE = 50  # times small ones
 _LEAST_COVER = 0.5  # of the cells, by categories that are not rare
 
 
@@ -91,13 +92,14 @@ def _counts_rows(values):
 
 
 def _spans_magnitudes(values):
-    """Whether numbers are positive or zero, and the large ones many times the usual."""
+    """Whether numbers are positive or zero, and few are many times the others."""
     numbers = values.to_numpy(dtype=np.float64)
     numbers = numbers[~np.isin(numbers, find_sentinels(numbers))]
-    if numbers.min() < 0:
+    if numbers.min() < 0 or not numbers.max() > 0:
         return False
-    median, large = np.quantile(numbers, [0.5, 0.99])
-    return bool(0 < _LARGE * median <= large)
+    large, median = np.quantile(numbers, [0.99, 0.5])
+    small = np.quantile(numbers[numbers > 0], 0.05)
+    return bool(large >= _LARGE * median and large >= _WIDE * small and median > 0)
 
 
 def as_kind(values, kind):
