@@ -8,6 +8,21 @@ from importlib.util import find_spec
 
 from skdsm.command.arguments import parse_arguments
 from skdsm.command.exceptions import CommandError
+from skdsm.command.explaining import reasons_of
+from skdsm.command.modelling import (
+    build_model,
+    fit_model,
+    load_model,
+    matched,
+    notes_of,
+    pipeline_of,
+    rank_rows,
+    save_model,
+)
+from skdsm.command.progress import Progress
+from skdsm.command.reading import read_table
+from skdsm.command.report import write_report
+from skdsm.command.writing import ranking_text, write_ranking
 
 __all__ = ["main"]
 
@@ -39,22 +54,6 @@ def main(arguments=None):
 
 
 def _rank(parsed):
-    # what imports pandas and Matplotlib, after it is known that they are there
-    from skdsm.command.explaining import reasons_of
-    from skdsm.command.modelling import (
-        build_model,
-        fit_model,
-        load_model,
-        matched,
-        notes_of,
-        pipeline_of,
-        rank_rows,
-        save_model,
-    )
-    from skdsm.command.progress import Progress
-    from skdsm.command.reading import read_table
-    from skdsm.command.writing import ranking_text, write_ranking
-
     outputs = _check_outputs(parsed)
     progress, notes = Progress(parsed.quiet), []
     if parsed.load:
@@ -92,8 +91,6 @@ def _rank(parsed):
         with _written(outputs["save"], parsed.force, binary=True) as file:
             save_model(model, file)
     if parsed.report:
-        from skdsm.command.report import write_report
-
         with (
             progress.step("drawing the report"),
             _written(outputs["report"], parsed.force) as file,
@@ -110,7 +107,7 @@ def _check_outputs(parsed):
     """Paths to write, by what is written, of which none is in the way."""
     outputs = {"output": parsed.output}
     if parsed.report:
-        outputs["report"] = parsed.output.with_suffix(".html")
+        outputs["report"] = parsed.output.parent / f"{parsed.output.stem}.html"
     if parsed.save:
         outputs["save"] = parsed.save
     inputs = [path for path in (parsed.rows, parsed.normal, parsed.load) if path]
@@ -138,7 +135,7 @@ def _written(path, force, binary=False):
             raise CommandError(f"{path} exists: give --force to overwrite it")
         os.replace(partial, path)
     except OSError as error:
-        raise CommandError(f"cannot write {path}: {error.strerror}") from None
+        raise CommandError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
         partial.unlink(missing_ok=True)
 

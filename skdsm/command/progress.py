@@ -22,7 +22,11 @@ class Progress:
         """Announce a step, and how long it took."""
         self._name, self._start = name, time.perf_counter()
         self._write(f"{name} ...")
-        yield
+        try:
+            yield
+        except BaseException:
+            self._write("")  # the error has a line of its own
+            raise
         self._write(f"{name}: {time.perf_counter() - self._start:.1f} s", "\n")
 
     def note(self, text):

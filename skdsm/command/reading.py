@@ -135,7 +135,7 @@ def _parse(text, path, notes):
             na_filter=False,
             skipinitialspace=True,
         )
-    except pd.errors.ParserError as error:
+    except ValueError as error:  # pandas' own errors are such, too
         raise CommandError(f"cannot read {path}: {_what_is_wrong(error)}") from None
     table = table.fillna("")  # of lines that are too short
     header, rows = [str(cell).strip() for cell in table.iloc[0]], table.iloc[1:]

@@ -80,8 +80,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         "number", "amount", "category", "date", "text" or "drop".
 
     min_frequency : float or int, default=0.01
-        Categories and shapes in fewer rows are rare: a share of the rows if float, a
-        number of rows if int.
+        Categories and shapes in fewer rows are rare: a share of the rows if float, and
+        two rows at least; a number of rows if int.
 
     sentinels : {"missing", "keep"}, default="missing"
         What to do with codes that stand for a missing value, such as -1, 9999 or the

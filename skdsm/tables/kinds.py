@@ -1,6 +1,7 @@
 """What kind of values a column holds, and which columns say nothing."""
 
 import re
+from numbers import Integral
 
 import numpy as np
 
@@ -51,11 +52,10 @@ def _general_type(values):
 def usual_categories(words, min_frequency):
     """Categories that are not rare, sorted, and whether they cover most cells."""
     counts = words.value_counts()
-    least = (
-        min_frequency
-        if isinstance(min_frequency, int)
-        else (min_frequency * len(words))
-    )
+    if isinstance(min_frequency, Integral):
+        least = min_frequency
+    else:
+        least = max(2, min_frequency * len(words))  # what comes once is no category
     usual = counts[counts >= least]
     return sorted(usual.index), bool(usual.sum() >= _LEAST_COVER * len(words))
 

@@ -249,7 +249,7 @@ def test_a_failure_leaves_no_file_behind(monkeypatch):
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("skdsm.command.writing.write_ranking", fail)
+    monkeypatch.setattr("skdsm.command.main.write_ranking", fail)
     assert main(["rank", "rows.csv"]) == 2
     assert os.listdir() == ["rows.csv"]
 
@@ -317,19 +317,22 @@ def test_a_report_without_numbers_has_no_samples(columns):
     assert [tag for tag, _ in Page("ranking.html").tags].count("svg") == 1
 
 
-def test_the_module_runs_and_help_reads_well():
-    def run(*arguments, **options):
-        command = [sys.executable, "-m", "skdsm", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, **options)
-
-    shown = run("rank", "--help")
-    assert shown.returncode == 0
-    assert max(map(len, shown.stdout.splitlines())) <= 88
+def test_help_reads_well(capsys):
+    with pytest.raises(SystemExit) as raised:
+        main(["rank", "--help"])
+    assert raised.value.code == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 88
     for option in ("--normal", "--false-alarms", "--save", "--load", "--drop", "--top"):
-        assert option in shown.stdout
-    failed = run("rank", "no.csv")
-    assert failed.returncode == 2
-    assert failed.stderr == (
+        assert option in shown
+
+
+def test_the_module_runs():
+    command = [sys.executable, "-m", "skdsm", "rank", "no.csv"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert not ran.stdout
+    assert ran.stderr == (
         "skdsm rank: error: cannot read no.csv: No such file or directory\n"
     )
 

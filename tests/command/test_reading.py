@@ -1,5 +1,6 @@
 """CSV files of all dialects become the same table."""
 
+import contextlib
 import gzip
 
 import numpy as np
@@ -78,6 +79,17 @@ def test_files_that_hold_no_table(tmp_path, text, message):
     with pytest.raises(CommandError, match=message) as raised:
         read_table(path)
     assert "\n" not in str(raised.value)
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=60) | st.text(alphabet="a1;,.\"'\n\r\t |-é", max_size=60))
+def test_any_file_is_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with contextlib.suppress(CommandError):
+        table = read_table(path)
+        assert table.typed.shape == table.cells.shape
+        assert len(table.typed)
 
 
 def test_files_that_are_not_there(tmp_path):

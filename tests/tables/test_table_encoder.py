@@ -56,6 +56,7 @@ def test_every_column_has_a_kind_or_a_reason(how):
     ("name", "cells", "kind"),
     [
         ("amount", np.random.default_rng(0).lognormal(3, 2, 300), "amount"),
+        ("pixels", np.arange(300) ** 3 % 17 * (np.arange(300) % 3 == 1), "number"),
         ("degrees", np.random.default_rng(0).normal(0, 9, 300), "number"),
         ("flag", np.arange(300) % 2, "category"),
         ("shop_id", np.arange(300) % 7, "category"),  # repeats: no identifier
@@ -118,6 +119,11 @@ def test_numbers_are_standardised_and_categories_half_so():
     is_tea = (TABLE["product"] == "tea").to_numpy(float)
     expected = (is_tea - is_tea.mean()) / np.sqrt(is_tea.std())
     np.testing.assert_allclose(Z[:, names.index("product_tea")], expected)
+
+
+def test_words_that_do_not_repeat_are_text_in_small_tables_too():
+    table = pd.DataFrame({"name": list("abcdefgh"), "size": [1, 2, 3, 4, 5, 6, 7, 9]})
+    assert TableEncoder().fit(table).kinds_["name"] == "text"
 
 
 def test_rare_and_new_categories_have_zeros():
