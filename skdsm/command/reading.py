@@ -165,9 +165,10 @@ def _delimiter(text):
             widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
         except csv.Error:  # a cell of more than 128 KiB
             continue
-        alike = sum(width == widths[0] for width in widths) / len(widths)
-        if widths[0] > 1 and alike > most:
-            best, most = delimiter, alike
+        if len(widths) and widths[0] > 1:
+            alike = sum(width == widths[0] for width in widths) / len(widths)
+            if alike > most:
+                best, most = delimiter, alike
     return best
 
 
