@@ -50,9 +50,8 @@ def column_contributions(model: Any, X: Any) -> "pd.DataFrame":
     >>> matcher = DenoisingScoreMatcher(random_state=0)
     >>> model = make_pipeline(TableEncoder(), matcher).fit(table)
     >>> odd = pd.DataFrame({"price": [400], "product": ["tea"]})
-    >>> column_contributions(model, odd).idxmax(axis=1)
-    0    price
-    dtype: str
+    >>> column_contributions(model, odd).idxmax(axis=1).tolist()
+    ['price']
     """
     import pandas as pd
 
