@@ -13,7 +13,7 @@ The same is done by one command: ``skdsm rank orders.csv --report``, see
 # %%
 # The table
 # ---------
-# It is generated here. In practice, :func:`pandas.read_csv` reads it.
+# It is generated here. In practice, ``pandas.read_csv`` reads it.
 
 import numpy as np
 import pandas as pd

@@ -10,12 +10,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.calibration import ConformalOutlierDetector
+from skdsm.command import TRUSTED
 from skdsm.command.exceptions import CommandError
 from skdsm.exceptions import SentinelWarning
 from skdsm.tables import TableEncoder, column_contributions
 
 __all__ = [
-    "TRUSTED",
     "Ranked",
     "build_model",
     "fit_model",
@@ -27,16 +27,8 @@ __all__ = [
     "save_model",
 ]
 
-# All that a saved model holds beside scikit-learn's own classes and arrays.
-TRUSTED = [
-    "numpy.dtype",
-    "skdsm.calibration.ConformalOutlierDetector",
-    "skdsm.estimator.DenoisingScoreMatcher",
-    "skdsm.tables.encoder.TableEncoder",
-    "skdsm.tables.steps.AmountScaler",
-    "skdsm.tables.steps.DateEncoder",
-    "skdsm.tables.steps.TextEncoder",
-]
+# Attributes of an encoder that was fitted to a table with names.
+_OF_A_TABLE = ["kinds_", "dropped_", "sentinels_", "typical_", "feature_names_in_"]
 
 # Between the encoder and the model. Empty once the model takes missing values.
 _STEPS_FOR_HOLES = (SimpleImputer(keep_empty_features=True),)
@@ -158,7 +150,7 @@ def load_model(path, false_alarms, notes):
         and isinstance(pipeline, Pipeline)
         and isinstance(pipeline[0], TableEncoder)
         and isinstance(pipeline[-1], DenoisingScoreMatcher)
-        and hasattr(pipeline[0], "kinds_")
+        and all(hasattr(pipeline[0], name) for name in _OF_A_TABLE)
     ):
         raise CommandError(f"{path} is not a model saved by --save")
     if false_alarms is not None:

@@ -9,7 +9,7 @@ from support.mixed_tables import orders
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.calibration import ConformalOutlierDetector
-from skdsm.command.modelling import TRUSTED
+from skdsm.command import TRUSTED
 from skdsm.tables import TableEncoder, column_contributions
 
 TABLE = orders()
