@@ -74,9 +74,13 @@ def _numbers(words, decimal):
     """Numbers of words (k,), NaN where there is none, and a note."""
     import pandas as pd
 
-    bare = words.str.replace(_AROUND, "", regex=True)
-    if words.map(lambda word: bool(_LEADING_ZERO.fullmatch(word))).any():
+    if _matches(words, _LEADING_ZERO).any():
         return pd.Series(np.nan, index=words.index), None
+    if decimal == ".":  # most columns are plain numbers, and this is fast
+        values = pd.to_numeric(words, errors="coerce").astype(np.float64)
+        if np.isfinite(values).all():
+            return values, None
+    bare = words.str.replace(_AROUND, "", regex=True)
     is_point = _matches(bare, _POINT)
     is_comma = _matches(bare, _COMMA)
     more_commas = int(is_comma.sum()) - int(is_point.sum())
