@@ -42,8 +42,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     It looks at each column of a pandas DataFrame, finds out what kind of values the
     column holds, and encodes it so that columns of all kinds have about the same scale.
     The encoded rows are float64, for :class:`~skdsm.DenoisingScoreMatcher` or any other
-    estimator. The work is done by a :class:`~sklearn.compose.ColumnTransformer` of
-    scikit-learn's own steps.
+    estimator. The work is done by a :class:`~sklearn.compose.ColumnTransformer`.
 
     ==========  ========================================================================
     kind        encoded as
