@@ -13,6 +13,7 @@ MISSING_WORDS = frozenset(
 )
 _LEAST_SHARE = 0.9  # of the cells: the others are read as missing, and named
 _NAMED = 3
+_SAMPLE = 1000
 
 # 1,234.5 and 1.234,5: groups of thousands, which spaces may also divide
 _POINT = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?")
@@ -51,17 +52,21 @@ def read_column(cells, expected=None, decimal="."):
     words = cells.str.strip()
     missing = words.str.lower().isin(MISSING_WORDS)
     words = words.mask(missing, None)
-    distinct = pd.Series(words.dropna().unique(), dtype=object)
-    if not len(distinct):
+    counts = words.value_counts()
+    if not len(counts):
         return pd.Series(np.nan, index=cells.index), None
+    distinct, counts = pd.Series(counts.index, dtype=object), counts.to_numpy()
     tried = {
         None: [(numbers, _LEAST_SHARE), (_dates, _LEAST_SHARE)],
         "number": [(numbers, 0)],
         "amount": [(numbers, 0)],
         "date": [(_dates, 0)],
     }.get(expected, [(numbers, 1)])  # of words, those like 1.0 and 1 are the same
-    counts = words.value_counts()[distinct].to_numpy()
+    some = _sampled(distinct)
     for reader, share in tried:
+        read = reader(some)[0].notna().to_numpy()
+        if counts[some.index][read].sum() < share / 2 * counts[some.index].sum():
+            continue
         values, note = reader(distinct)
         read = values.notna().to_numpy()
         if read.any() and counts[read].sum() >= share * counts.sum():
@@ -105,17 +110,32 @@ def _dates(words):
     none = pd.Series(np.datetime64("NaT"), index=words.index)
     if not _matches(words, _DATE_LIKE).mean() >= _LEAST_SHARE / 2:
         return none, None
-    formats = ["ISO8601", *[d + t for d in _DATE_FORMATS for t in _TIMES]]
-    best, chosen = none, None
-    for candidate in formats:
-        dates = pd.to_datetime(words, format=candidate, errors="coerce", utc=True)
-        dates = dates.dt.tz_localize(None)
-        if dates.notna().sum() > best.notna().sum():
-            best, chosen = dates, candidate
-    if chosen is None or chosen == "ISO8601":
-        return best, None
+    chosen = _date_format(_sampled(words))
+    dates = _as_dates(words, chosen)
+    if dates.isna().any():  # in the sample, days may all be less than 13
+        chosen = _date_format(words)
+        dates = _as_dates(words, chosen)
+    if chosen == "ISO8601":
+        return dates, None
     example = pd.Timestamp(2031, 12, 24, 13, 30).strftime(chosen)
-    return best, f"dates like {example}"
+    return dates, f"dates like {example}"
+
+
+def _date_format(words):
+    """The format that most words (k,) have."""
+    formats = ["ISO8601", *[d + t for d in _DATE_FORMATS for t in _TIMES]]
+    return max(formats, key=lambda format: _as_dates(words, format).notna().sum())
+
+
+def _as_dates(words, format):
+    import pandas as pd
+
+    dates = pd.to_datetime(words, format=format, errors="coerce", utc=True)
+    return dates.dt.tz_localize(None)
+
+
+def _sampled(words):
+    return words[:: len(words) // _SAMPLE + 1]
 
 
 def _unread(words, values):
