@@ -55,7 +55,7 @@ CORE = [
     "tests/estimator/test_saved_models.py",
 ]
 # Of these, doctests need an extra: tests/test_imports.py imports them too.
-NOT_CORE = ["skdsm/display/*.py", "skdsm/onnx/*.py"]
+NOT_CORE = ["skdsm/display/*.py", "skdsm/onnx/*.py", "skdsm/command/*.py"]
 
 
 def pytest_addoption(parser):

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "skdsm"
 
-WIDTH, ROW = 560, 80
+WIDTH, ROW = 720, 80
 BOX = 132, 36
 
 

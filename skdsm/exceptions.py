@@ -4,6 +4,7 @@ __all__ = [
     "NonFiniteError",
     "SamplingWarning",
     "ScreeningWarning",
+    "SentinelWarning",
     "VersionMismatchWarning",
 ]
 
@@ -34,6 +35,10 @@ class SamplingWarning(UserWarning):
 
 class ScreeningWarning(UserWarning):
     """Training left out many rows, because noise from others does not reach them."""
+
+
+class SentinelWarning(UserWarning):
+    """A column holds codes that seem to stand for missing values, such as 9999."""
 
 
 class VersionMismatchWarning(UserWarning):

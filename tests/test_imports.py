@@ -28,6 +28,10 @@ def test_no_module_needs_an_optional_package_to_be_imported():
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    assert {"skdsm.estimator", "skdsm.display.energy", "skdsm.onnx.converter"} <= set(
-        process.stdout.split()
-    )
+    imported = set(process.stdout.split())
+    assert {
+        "skdsm.estimator",
+        "skdsm.display.energy",
+        "skdsm.onnx.converter",
+    } <= imported
+    assert {"skdsm.command.main", "skdsm.command.report"} <= imported

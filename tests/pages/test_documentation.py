@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from skdsm.command.main import main
+
 ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"(test_\w+)\.py::(test_\w+)")
 PAGES = sorted((ROOT / "doc").glob("**/*.rst"))
@@ -47,20 +49,20 @@ def test_named_code_exists():
 
 
 def test_the_readme_ranks_a_csv(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    (script,) = [block for block in blocks if "rows.csv" in block]
+    blocks = re.findall(r"```shell\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (block,) = [block for block in blocks if "skdsm rank" in block]
+    install, rank = block.strip().splitlines()
+    assert install == 'pip install ".[command]"'
     X = np.random.default_rng(0).standard_normal((200, 3))
     X[123] = 8.0
     monkeypatch.chdir(tmp_path)
     np.savetxt("rows.csv", X, delimiter=",", header="a,b,c", comments="")
-    exec(script, {})
-    printed = capsys.readouterr().out.splitlines()
-    header, *rows = Path("ranking.csv").read_text().splitlines()
-    assert header == "row,score"
-    assert sorted(int(row.split(",")[0]) for row in rows) == list(range(200))
-    scores = [float(row.split(",")[1]) for row in rows]
-    assert scores == sorted(scores)
-    assert [int(line.split()[0]) for line in printed] == [
-        int(row.split(",")[0]) for row in rows[:5]
-    ]
-    assert printed[0].startswith("123 ")
+    program, *arguments = rank.split()
+    assert program == "skdsm"
+    assert main(arguments) == 0
+    assert "1. row 124: " in capsys.readouterr().out
+    header, first, *rest = Path("ranking.csv").read_text().splitlines()
+    assert header.startswith("rank,row,anomaly_score,")
+    assert first.startswith("1,124,")
+    assert len(rest) == 199
+    assert "<svg" in Path("ranking.html").read_text()
