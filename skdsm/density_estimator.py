@@ -19,7 +19,7 @@ from skdsm._sklearn.detection_mixin import fitted_model
 from skdsm._sklearn.schedulers import local_threads
 from skdsm._sklearn.validation import COUNT, fitted_state_kept
 from skdsm._typing import ArrayLike, Doubles, Randomness
-from skdsm.density.likelihood import likelier_gains, quick_draws
+from skdsm.density.likelihood import likelier_gains
 from skdsm.estimator import DenoisingScoreMatcher
 from skdsm.model.energy import EnergyModel
 from skdsm.rows.in_memory import prepare_rows
@@ -215,14 +215,14 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
         model = finish_model(parameters, rows, settings, seed)
         # matching is of energies at the lowest level
         model = EnergyModel(model.parameters, screened.levels.low)
-        draws = quick_draws(model, np.random.default_rng((seed, _DRAWING)))
+        rng = np.random.default_rng((seed, _DRAWING))
         fitted = {
             "mean_": whitening.mean,
             "whitening_": whitening.matrix,
             "components_": model.parameters.components,
             "intercept_hidden_": model.parameters.intercept_hidden,
             "intercept_visible_": model.parameters.intercept_visible,
-            "gains_": likelier_gains(model, Z, weight[kept], draws),
+            "gains_": likelier_gains(model, Z, weight[kept], rng),
             "sigma_": float(model.sigma),
             "far_share_": float((left_out + 1) / (weight.sum() + 2)),
             "far_mean_": far.mean,
