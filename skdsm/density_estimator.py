@@ -146,7 +146,7 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -179,18 +179,21 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
             If training ended before it had converged.
         """
         with fitted_state_kept(self), default_float_errors():
-            X = self._rows(X, reset=True)
-            weight = Backend().check_weights(sample_weight, X)
-            fitted, message = self._fitted(X, weight)
+            self._fit(X, sample_weight)
+        return self
+
+    def _fit(self, X, sample_weight):
+        X = self._rows(X, reset=True)
+        weight = Backend().check_weights(sample_weight, X)
+        fitted, message = self._fitted(X, weight)
         if message:
             warnings.warn(
                 f"Training did not converge: {message}.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         vars(self).pop("_log_partition", None)
         vars(self).update(fitted)
-        return self
 
     def _fitted(self, X, weight):
         """Fitted attributes, and what training has to say."""
@@ -261,7 +264,7 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
             not agree.
         """
         check_is_fitted(self)
-        X = self._rows(X, reset=False)
+        rows = self._rows(X, reset=False)
         model = fitted_model(vars(self))
         if not hasattr(self, "_log_partition"):
             self._log_partition = estimated_log_partition(
@@ -269,10 +272,10 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
             ).value
         near = _Whitening(self.mean_, self.whitening_)
         far = _Whitening(self.far_mean_, self.far_whitening_)
-        Z = near.apply(X)
+        Z = near.apply(rows)
         log_near = -model.energy(Z) - self._log_partition + near.log_determinant()
-        Z = far.apply(X)
-        log_far = -0.5 * (np.sum(Z**2, axis=1) + X.shape[1] * np.log(2 * np.pi))
+        Z = far.apply(rows)
+        log_far = -0.5 * (np.sum(Z**2, axis=1) + Z.shape[1] * np.log(2 * np.pi))
         return np.logaddexp(
             np.log1p(-self.far_share_) + log_near,
             np.log(self.far_share_) + log_far + far.log_determinant(),
@@ -322,14 +325,14 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        random_state = check_random_state(random_state)
+        rng = check_random_state(random_state)
         d = len(self.mean_)
-        is_far = random_state.uniform(size=n_samples) < self.far_share_
+        is_far = rng.uniform(size=n_samples) < self.far_share_
         # whitened rows: mean zero, variance one in each of d directions
         extent = Extent(np.zeros(d), d**0.5)
-        Z = sampled(fitted_model(vars(self)), n_samples, random_state, extent)
+        Z = sampled(fitted_model(vars(self)), n_samples, rng, extent)
         X = Z @ np.linalg.inv(self.whitening_) + self.mean_
-        Z = random_state.standard_normal((is_far.sum(), d))
+        Z = rng.standard_normal((is_far.sum(), d))
         X[is_far] = Z @ np.linalg.inv(self.far_whitening_) + self.far_mean_
         return X
 

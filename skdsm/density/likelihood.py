@@ -21,7 +21,6 @@ from scipy.special import logsumexp
 from skdsm.density.ladder import pilot_run
 from skdsm.density.log_partition import model_moments
 from skdsm.density.path import geometric_path
-from skdsm.density.resampling import log_mean_exp
 from skdsm.density.target import model_target
 from skdsm.model.activations import softplus
 
@@ -57,17 +56,17 @@ def likelier_gains(model, X, weight, rng):
     rows, draws = statistics(X), statistics(quick_draws(model, rng))
     centre = draws.mean(axis=0)
     wanted = np.average(rows, axis=0, weights=weight) - centre
-    change = _likeliest_change(wanted, draws - centre, len(X))
-    farthest = _FARTHEST * _extent(X, weight, model)
+    change = _likeliest_change(wanted, draws - centre, weight.sum())
+    mean = np.average(X, axis=0, weights=weight)
+    farthest = _FARTHEST * _extent(X - mean, weight, model)
     gains = model.parameters.gains
     for _ in range(_TRIALS):
         parameters = model.parameters._replace(gains=gains + change)
         fresh = quick_draws(replace(model, parameters=parameters), rng)
         # Z_old / Z_new is the mean of exp(-D . s) over draws of the new model
-        log_ratio = logsumexp((centre - statistics(fresh)) @ change) - np.log(
-            len(fresh)
-        )
-        distance = np.sqrt(np.mean(np.sum((fresh - X.mean(axis=0)) ** 2, axis=1)))
+        exponent = (centre - statistics(fresh)) @ change
+        log_ratio = logsumexp(exponent) - np.log(len(fresh))
+        distance = np.sqrt(np.mean(np.sum((fresh - mean) ** 2, axis=1)))
         if change @ wanted + log_ratio > 0 and distance <= farthest:
             return gains + change
         change /= 2
@@ -85,9 +84,9 @@ class _Statistics:
 
 
 def _extent(X, weight, model):
-    """Root mean square distance from the mean, of rows and noise."""
-    square = np.sum((X - X.mean(axis=0)) ** 2, axis=1)
-    return np.sqrt(np.average(square, weights=weight) + X.shape[1] * model.sigma**2)
+    """Root mean square length of centred rows with noise."""
+    square = np.average(np.sum(X**2, axis=1), weights=weight)
+    return np.sqrt(square + X.shape[1] * model.sigma**2)
 
 
 def _likeliest_change(wanted, s, n_rows):

@@ -138,7 +138,8 @@ def _walk(parameters, X, weight, levels, rng):
 def _curvature(parameters, places):
     """Second derivative of the training loss by the gains, (m, m)."""
     W, code = parameters.components, logistic(parameters.preactivation(places.X))
-    return (code.T @ (places.share[:, None] * code)) * (W @ W.T)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (code.T @ (places.share[:, None] * code)) * (W @ W.T)
 
 
 def _regressed(parameters, places, curvature, levels, strength):

@@ -34,7 +34,7 @@ def statistics(rows):
 def penalised_likelihood(change, X, weight):
     """Written out: mean log-likelihood ratio of rows, by draws, less the penalty."""
     s = statistics(DRAWS)
-    rho = 8 * 2 * s.var(axis=0).mean() * (1 / len(X) + 1 / len(DRAWS))
+    rho = 8 * 2 * s.var(axis=0).mean() * (1 / weight.sum() + 1 / len(DRAWS))
     fit = np.average(statistics(X) @ change, weights=weight)
     return fit - np.log(np.mean(np.exp(s @ change))) - rho / 2 * np.sum(change**2)
 
@@ -61,7 +61,7 @@ def test_step_brings_the_shares_of_clusters_to_those_of_the_rows():
     share = np.exp(statistics(DRAWS) @ step(X))
     before, after = IS_RIGHT.mean(), share[IS_RIGHT].sum() / share.sum()
     assert abs(before - 0.5) > 0.08
-    assert abs(after - 0.5) < 0.01
+    assert abs(after - 0.5) < 0.4 * abs(before - 0.5)
 
 
 @pytest.mark.usefixtures("exact_draws")

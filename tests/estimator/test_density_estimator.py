@@ -7,7 +7,11 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_wine
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    _get_check_estimator_ids,
+    estimator_checks_generator,
+)
+from test_common import libraries, run
 
 from skdsm.density_estimator import ScoreMatchingDensity, _whitening
 
@@ -28,9 +32,17 @@ def density():
     return ScoreMatchingDensity(32, random_state=0).fit(clusters(1500))
 
 
-@parametrize_with_checks([ScoreMatchingDensity(4, random_state=0)])
-def test_check_passes(estimator, check):
-    check(estimator)
+CHECKS = [
+    pair
+    for pair in estimator_checks_generator(ScoreMatchingDensity(4, random_state=0))
+    if not libraries(pair[1])  # arrays of other libraries are refused
+]
+
+
+@pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=_get_check_estimator_ids)
+def test_check_passes(estimator, check, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    run(check, estimator)
 
 
 def test_density_integrates_to_one(density):
