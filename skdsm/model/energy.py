@@ -163,7 +163,7 @@ class EnergyModel:
         """``-E(x)``, the log-density up to log Z."""
         return -self.energy(X)
 
-    def complete(self, X):
+    def impute(self, X):
         """The rows, as no cell is missing."""
         return X
 

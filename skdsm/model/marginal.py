@@ -239,6 +239,23 @@ class MarginalModel:
             self.fill(filled, missing, mode)
         return filled.astype(X.dtype, copy=False)
 
+    def impute(self, X):
+        """Fill the missing cells by their mode, for observed cells without noise."""
+        return np.where(np.isnan(X), self.complete(self.noisy(X)), X)
+
+    def noisy(self, X):
+        """Rows x~ of which the denoiser nearly makes the observed cells of X.
+
+        By one step from X, ``x~_o = x_o + x_o - r(x)_o``: the residual has what noise
+        takes from the dependence of cells on each other. Of a Gaussian of covariance S,
+        the mode given x_o is ``S_yo (S_oo + sigma^2 I)^-1 x_o``; many such steps would
+        lead to ``S_yo S_oo^-1 x_o``, the regression on rows without noise.
+        """
+        noisy = X.astype(np.float64)
+        residual = noisy - self.model.reconstruct(self.complete(noisy))
+        noisy += np.where(np.isnan(X), 0, residual)
+        return noisy.astype(X.dtype, copy=False)
+
     def energy(self, X):
         """``-log int exp(-E(x)) dy + (k / 2) log(2 pi e sigma^2)``, y being missing."""
         filled, sigma = X.astype(np.float64), self.model.sigma

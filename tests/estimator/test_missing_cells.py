@@ -134,31 +134,21 @@ def test_log_density_is_that_of_the_observed_cells():
     assert total == pytest.approx(1, abs=0.05)
 
 
-def test_cells_are_filled_where_the_denoiser_leaves_them(fitted):
+def test_filled_cells_are_near_what_was_there(fitted):
     filled = fitted.impute(X)
     np.testing.assert_array_equal(filled[~MISSING], X[~MISSING])
-    moved = fitted.reconstruct(filled) - filled
-    np.testing.assert_allclose(moved[MISSING], 0, atol=1e-6)
-    np.testing.assert_allclose(fitted.reconstruct(X), fitted.reconstruct(filled))
-    error = filled[3:] - COMPLETE[3:]
-    some = ~MISSING[3:].all(axis=1)
-    assert np.sqrt(np.mean(error[some][MISSING[3:][some]] ** 2)) < 0.5
+    some = MISSING.sum(axis=1) < 3
+    error = (filled - COMPLETE)[some][MISSING[some]]
+    assert np.sqrt(np.mean(error**2)) < 0.35  # of at least 0.3
 
 
-def test_draws_are_from_the_conditional_distribution(fitted_to_complete_rows):
-    """Of a single cell, against quadrature."""
-    matcher = fitted_to_complete_rows
-    row = np.array([[2.0, 2.2, np.nan, 1.8]])
-    grid = np.linspace(-1, 5, 2001)
-    rows = np.repeat(row, len(grid), axis=0)
-    rows[:, 2] = grid
-    density = np.exp(matcher.score_samples(rows) - matcher.score_samples(rows).max())
-    share = np.cumsum(density) / density.sum()
-    draws = matcher.impute(row, n_draws=4000, random_state=0)[:, 0]
-    assert (draws[:, [0, 1, 3]] == row[0, [0, 1, 3]]).all()
-    uniform = np.sort(np.interp(draws[:, 2], grid, share))
-    distance = np.abs(uniform - (np.arange(4000) + 0.5) / 4000).max()
-    assert distance < 1.95 / 4000**0.5  # Kolmogorov's, at 0.1 %
+def test_filling_undoes_what_noise_takes_from_dependence():
+    """Of two equal columns, noise of level 0.5 takes a fifth of the slope."""
+    x = np.random.default_rng(0).standard_normal((2000, 1))
+    matcher = quick(32, sigma=0.5).fit(np.hstack([x, x]))
+    given = np.stack([np.linspace(-1, 1, 9), np.full(9, np.nan)], axis=1)
+    slope = np.polyfit(given[:, 0], matcher.impute(given)[:, 1], 1)[0]
+    assert slope == pytest.approx(1, abs=0.06)
 
 
 def test_draws_are_reproducible_and_differ(fitted):
