@@ -226,7 +226,7 @@ def filling(paths, args):
                 errors, seconds, covered = zip(*results, strict=True)
                 errors, seconds = mean_of(errors), mean_of(seconds)
                 best = min(errors[name] for name in IMPUTERS)
-                won = {ours: n + (errors[ours] <= best) for ours, n in won.items()}
+                won = {x: n + int(errors[x] <= best) for x, n in won.items()}
                 cells = "  ".join(
                     f"{key} {errors[key]:.3f} ({seconds[key]:.1f})" for key in errors
                 )
