@@ -170,9 +170,10 @@ def test_each_row_is_by_itself():
     np.testing.assert_allclose(marginal.energy(X), one_by_one, rtol=1e-12)
 
 
+@pytest.mark.parametrize("n_rows", [3, 3000])
 @pytest.mark.parametrize("largest", [1.0, np.finfo(float).max])
-def test_missing_cells_are_found(largest):
-    X = np.full((3, 2), largest)
+def test_missing_cells_are_found(largest, n_rows):
+    X = np.full((n_rows, 2), largest)
     X[1] *= -1
     assert not has_missing(X)
     X[2, 1] = np.nan
