@@ -273,6 +273,7 @@ class DenoisingScoreMatcher(
     sklearn.neighbors.KernelDensity : The Parzen density itself; keeps all rows.
     sklearn.neural_network.BernoulliRBM : The nearest relative for binary data.
     sklearn.ensemble.IsolationForest : Anomaly ranking by isolation.
+    skdsm.imputation.DenoisingImputer : Fills missing cells, as a step of a pipeline.
 
     Notes
     -----
@@ -287,6 +288,9 @@ class DenoisingScoreMatcher(
     Rows may also be a dask array or a dask DataFrame. The model then depends on how the
     rows are divided into blocks, but not on where the blocks are evaluated. Methods
     that return a value per row then return lazy dask arrays. See :ref:`large_data`.
+
+    Cells may be missing (NaN). A row is then judged by the cells that it has, and
+    `impute` fills the others. See :ref:`missing`.
 
     With scikit-learn's setting ``array_api_dispatch``, rows may also be tensors of
     PyTorch, or other arrays of the array API standard. The fit then runs on their
@@ -404,7 +408,8 @@ class DenoisingScoreMatcher(
         ----------
         X : array-like or dask collection of shape (n_samples, n_features)
             Training rows, or an array of another library if array API dispatch is on.
-            Standardised columns are recommended.
+            Standardised columns are recommended. Cells that are NaN are missing, see
+            :ref:`missing`.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -642,7 +647,8 @@ class DenoisingScoreMatcher(
         -------
         energy : ndarray of shape (n_samples,), float64
             ``(|x - c|^2 / 2 - sum_j g_j softplus(u_j)) / sigma_^2`` with
-            ``u = W x + b``: minus the log-density, up to a constant.
+            ``u = W x + b``: minus the log-density, up to a constant. Where cells are
+            missing (NaN), the energy of the observed ones, see :ref:`missing`.
 
         Examples
         --------
@@ -692,7 +698,7 @@ class DenoisingScoreMatcher(
         contributions : ndarray of shape (n_samples, n_features)
             ``sigma_^2 psi_i^2 / 2`` for feature i, where psi is the `score_function`:
             non-negative, without unit. The contributions of a row sum to
-            ``sigma_^2 |psi|^2 / 2``.
+            ``sigma_^2 |psi|^2 / 2``. Those of missing cells (NaN) are zero.
 
         Examples
         --------
@@ -760,6 +766,7 @@ class DenoisingScoreMatcher(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
+        tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -8,11 +8,16 @@ import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skdsm._blocks import block_map, default_float_errors
+from skdsm._blocks import (
+    block_map,
+    default_float_errors,
+    single_threaded_blas,
+)
 from skdsm._sklearn.array_backend import to_numpy
-from skdsm._sklearn.backends import query
+from skdsm._sklearn.backends import backend_of, evaluate, marginal_model, query
 from skdsm._sklearn.schedulers import local_threads
-from skdsm._typing import ArrayLike, Doubles, Randomness
+from skdsm._typing import ArrayLike, Doubles, Floats, Randomness
+from skdsm.density.conditional import conditional_draws
 from skdsm.density.log_partition import LogPartition, log_partition, model_moments
 from skdsm.density.mixture import exact_mixture, is_enumerable
 from skdsm.density.target import model_target
@@ -40,7 +45,7 @@ class Extent(NamedTuple):
 class DensityMixin:
     """What an energy-based model can do once its energy is known.
 
-    Needs `_model`, which returns the fitted EnergyModel, and `energy`.
+    Needs `_model`, which returns the fitted EnergyModel.
     """
 
     if TYPE_CHECKING:
@@ -51,8 +56,6 @@ class DensityMixin:
         n_jobs: int | None
 
         def _model(self) -> EnergyModel: ...
-
-        def energy(self, X: ArrayLike) -> Doubles: ...
 
     @default_float_errors()
     def sample(self, n_samples: int = 1, random_state: Randomness = None) -> Doubles:
@@ -223,7 +226,8 @@ class DensityMixin:
         Returns
         -------
         log_density : ndarray of shape (n_samples,), float64
-            ``-E(x) - log Z``, in nats; see `log_partition`.
+            ``-E(x) - log Z``, in nats; see `log_partition`. Where cells are missing
+            (NaN), the log-density of the observed ones.
 
         Examples
         --------
@@ -234,7 +238,69 @@ class DensityMixin:
         >>> float(np.exp(matcher.log_density(grid)).sum() * 0.01)
         1.00
         """
-        return -self.energy(X) - self.log_partition().value
+        function = EnergyModel.unnormalised_log_density
+        return evaluate(self, function, self._model(), X) - self.log_partition().value
+
+    @query
+    def impute(
+        self,
+        X: ArrayLike,
+        n_draws: int | None = None,
+        random_state: Randomness = None,
+    ) -> Floats:
+        """Fill missing cells, given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, in which missing cells are NaN.
+
+        n_draws : int, default=None
+            How many times to fill the cells by draws from their conditional
+            distribution. None fills them once, at a mode of it.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the draws; an int makes them reproducible.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features)
+            Rows without missing cells, in the type of X. With `n_draws`, of shape
+            (n_draws, n_samples, n_features). Observed cells are what they were.
+
+        Notes
+        -----
+        The model is a density of rows with noise, of which cells say less of each other
+        than of rows without. Therefore the observed cells are first moved against the
+        denoiser, by as much as it moves them; the missing cells are filled given these.
+        What is returned has the observed cells as they were.
+
+        Draws come from Hybrid Monte Carlo, which starts from a Gaussian at the mode.
+        They seldom reach other modes, if there are several apart.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> x = np.random.default_rng(0).normal(size=(200, 1))
+        >>> matcher = DenoisingScoreMatcher(8, random_state=0).fit(np.hstack([x, -x]))
+        >>> filled = matcher.impute([[1.0, np.nan]])
+        >>> bool(abs(filled[0, 1] + 1) < 0.3)
+        True
+        >>> matcher.impute([[1.0, np.nan]], n_draws=5, random_state=0).shape
+        (5, 1, 2)
+        """
+        if n_draws is None:
+            return evaluate(self, EnergyModel.impute, self._model(), X)
+        check_scalar(n_draws, "n_draws", Integral, min_val=1)
+        backend = backend_of(X)
+        if not isinstance(X := backend.check_rows(self, X, reset=False), np.ndarray):
+            raise TypeError("Draws of missing cells need rows in a NumPy array.")
+        model = marginal_model(self, self._model())
+        with single_threaded_blas():
+            noisy = model.noisy(X)
+            draws = conditional_draws(_generator(random_state), model, noisy, n_draws)
+        return np.where(np.isnan(X), draws, X)
 
 
 def sampled(model, n_samples, random_state, extent):

@@ -12,7 +12,7 @@ import numpy as np
 from skdsm._blocks import row_blocks
 from skdsm.rows.base import scale_weights
 
-__all__ = ["canonical_rows", "hash_rows"]
+__all__ = ["canonical_rows", "canonical_rows_with_missing", "hash_rows"]
 
 _HASHED_ROWS = 4096  # at a time: a block stays in cache over its columns
 _KEPT_BITS = 23  # of a number's 52, so that rounding seldom changes the order
@@ -76,6 +76,33 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     if len(first) < len(X):
         X, weight = X[first], np.add.reduceat(weight, first)
     return X, weight / weight.max()
+
+
+def canonical_rows_with_missing(X, sample_weight, seed):
+    """The same for rows in which cells are missing (NaN), which count as equal.
+
+    Rows without any observed cell are left out. Returns distinct rows with zeros in
+    missing cells, their weights, and where cells are missing (k, d).
+    """
+    observed = ~np.isnan(X)
+    kept = observed.any(axis=1)
+    if sample_weight is not None:
+        kept &= sample_weight > 0
+        sample_weight = sample_weight[kept]
+    X, observed = X[kept], observed[kept]
+    empty = np.flatnonzero(~observed.any(axis=0))
+    if len(empty):
+        raise ValueError(
+            "X has columns without any observed cell, which nothing can be learned of: "
+            f"{empty.tolist()}. Please drop them."
+        )
+    X = np.where(observed, X, 0)
+    # a mark of the size of the largest cell: the same in another unit
+    largest = np.abs(X).max() or 1.0
+    both = np.concatenate([X, largest * observed], axis=1, dtype=X.dtype)
+    both, weight = canonical_rows(both, sample_weight, seed)
+    d = X.shape[1]
+    return np.ascontiguousarray(both[:, :d]), weight, both[:, d:] == 0
 
 
 def _rounded_ratios(X, unit):
