@@ -51,7 +51,7 @@ def test_a_conformal_detector_is_explained_by_its_pipeline(model):
     assert of_detector.equals(column_contributions(detector.estimator_, TABLE))
 
 
-@pytest.mark.parametrize("position", [slice(1, None), slice(0, 2)])
+@pytest.mark.parametrize("position", [slice(1, None), slice(0, 1)])
 def test_other_pipelines_are_refused(model, position):
     with pytest.raises(TypeError, match="TableEncoder"):
         column_contributions(model[position], TABLE)
