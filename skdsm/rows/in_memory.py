@@ -22,10 +22,18 @@ class InMemoryRows(ReadableRows):
     """Rows of weighted mean zero (n, d), in an order that does not depend on theirs."""
 
     unit: float = 1.0
+    repeated: bool = False
 
     @property
     def dtype(self):
         return self._X.dtype
+
+    @property
+    def n_distinct(self):
+        if not self.repeated:
+            return self.n_rows
+        # repetitions lie side by side
+        return 1 + np.count_nonzero((self._X[1:] != self._X[:-1]).any(axis=1))
 
     def scaled(self, unit, dtype):
         if unit == 1:
@@ -86,9 +94,10 @@ def prepare_rows(X, sample_weight, seed):
     with np.errstate(over="ignore"):
         np.subtract(X, mean, out=X, casting="same_kind")
     copies = repetitions(weight)
-    if copies.max() > 1:
+    repeated = bool(copies.max() > 1)
+    if repeated:
         X = np.repeat(X, copies, axis=0)
         weight = np.repeat(weight / copies, copies)
     if np.ptp(weight) <= 1e-12 * weight[0]:
         weight = None
-    return InMemoryRows(X, weight, mean)
+    return InMemoryRows(X, weight, mean, repeated=repeated)
