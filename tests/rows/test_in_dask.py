@@ -135,13 +135,13 @@ def test_sample_of_all_rows_is_all_of_them(weight, n_rows):
 def test_rows_are_drawn_once(monkeypatch):
     """Every sample is a part of one, which took one look at each block."""
     rows = distribute()
-    looks = []
-    draw = in_dask._draw_block
-    monkeypatch.setattr(
-        in_dask,
-        "_draw_block",
-        lambda *args, **kw: (looks.append(1), draw(*args, **kw))[1],
-    )
+    looks, draw = [], in_dask._draw_block
+
+    def look(*args, **options):
+        looks.append(args)
+        return draw(*args, **options)
+
+    monkeypatch.setattr(in_dask, "_draw_block", look)
     parts = [rows.head(100), rows.sample(50), rows.tail(70), rows.representative()]
     parts.append(rows.scaled(2.0, np.float32).head(100))
     assert len(looks) == len(CHUNKS)
