@@ -182,7 +182,8 @@ class DenoisingScoreMatcher(
 
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the previous fit, with all rows and
-        all corrupted copies from the first stage on.
+        all corrupted copies from the first stage on. (If there are more than 131,072
+        rows, the first stage has so many, with one copy each.)
 
     n_jobs : int, default=None
         Number of threads that share the blocks of rows, in fits and in queries. None
@@ -252,6 +253,11 @@ class DenoisingScoreMatcher(
         validation: mean over corrupted rows of half the squared distance between the
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty.
         In squared units of X.
+
+    sample_size_ : int
+        Number of rows that the last stage of training saw: all of them, unless there
+        are more than 131,072 and a larger sample would not have paid. Equal rows that
+        were merged count once; see :ref:`growing_sample`.
 
     loss_curve_ : list of float, of length `n_iter_`
         Loss after each iteration, on the noise of its stage.
@@ -333,6 +339,7 @@ class DenoisingScoreMatcher(
     screened_share_: float
     offset_: float
     loss_: float
+    sample_size_: int
     loss_curve_: list[float]
     stage_ends_: list[int]
     n_iter_: int
@@ -467,10 +474,14 @@ class DenoisingScoreMatcher(
                 self._attributes, backend=backend, rows=rows, screened=screened, map=map
             )
 
-            def reconstruct(parameters):
-                return attributes(
-                    finish_model(parameters, screened.rows, settings, seed)
-                )
+            def progress(stage, loss):
+                sample = screened.rows.head(stage.n_rows)
+                loss = {} if loss is None else {"loss_": float(loss)}
+                return {"sample_size_": int(sample.n_distinct)} | loss
+
+            def reconstruct(parameters, stage, loss):
+                model = finish_model(parameters, screened.rows, settings, seed)
+                return attributes(model) | progress(stage, loss)
 
             model, training = fit_energy_model(
                 screened.rows,
@@ -481,6 +492,7 @@ class DenoisingScoreMatcher(
                 map=map,
             )
             fitted = attributes(model)
+            fitted |= progress(training.last_stage, training.validation_curve[-1])
         if screened.share_left_out > _SURPRISING_SHARE:
             warnings.warn(
                 f"Noise does not reach {screened.share_left_out:.1%} of the training "
@@ -498,7 +510,6 @@ class DenoisingScoreMatcher(
                 stacklevel=5,
             )
         fitted |= {
-            "loss_": float(training.validation_curve[-1]),
             # lists, as rounding may change their lengths: no two libraries round alike
             "loss_curve_": training.loss_curve.tolist(),
             "stage_ends_": training.stage_ends.tolist(),

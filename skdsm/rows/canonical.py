@@ -48,19 +48,20 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     Returns distinct rows (k, d), C-contiguous, and their summed weights (k,) relative
     to the largest.
     """
-    if sample_weight is None:
-        weight = np.ones(len(X))
-    else:
+    weight = None
+    if sample_weight is not None:
         weight = scale_weights(sample_weight)
         kept = weight > 0
         X, weight = X[kept], weight[kept]
-    X = np.add(X, 0, order="C")  # -0.0 becomes 0.0
+    X = np.ascontiguousarray(X)
     ratios = partial(_rounded_ratios, unit=max(X.max(), -X.min()) or 1.0)
     blocks = row_blocks(len(X), _HASHED_ROWS)
     hashes = np.concatenate([hash_rows(ratios(X[rows]), seed) for rows in blocks])
     # equal rows meet in order of weight, so that their sum has one order as well
-    order = np.lexsort((weight, hashes))
-    X, weight, hashes = X[order], weight[order], hashes[order]
+    order = np.lexsort((hashes,) if weight is None else (weight, hashes))
+    X, hashes = X[order], hashes[order]
+    X += 0  # -0.0 becomes 0.0
+    weight = np.ones(len(X)) if weight is None else weight[order]
 
     collides = hashes[1:] == hashes[:-1]
     equal = np.zeros(len(X) - 1, dtype=bool)
@@ -108,6 +109,7 @@ def canonical_rows_with_missing(X, sample_weight, seed):
 def _rounded_ratios(X, unit):
     """X / unit in double precision, with the leading bits only."""
     ratios = np.divide(X, np.float64(unit))
+    ratios += 0  # -0.0 becomes 0.0
     bits = ratios.view(np.uint64)
     dropped = np.uint64(52 - _KEPT_BITS)
     bits += np.uint64(1) << (dropped - np.uint64(1))

@@ -30,11 +30,23 @@ class InMemoryRows(ReadableRows):
     """
 
     unit: float = 1.0
+    repeated: bool = False
     missing: np.ndarray | None = None
 
     @property
     def dtype(self):
         return self._X.dtype
+
+    @property
+    def n_distinct(self):
+        if not self.repeated:
+            return self.n_rows
+        # repetitions lie side by side, and differ at most in what they were filled with
+        differ = self._X[1:] != self._X[:-1]
+        if self.missing is not None:
+            differ &= ~self.missing[1:]
+            differ |= self.missing[1:] != self.missing[:-1]
+        return 1 + np.count_nonzero(differ.any(axis=1))
 
     def scaled(self, unit, dtype):
         if unit == 1:
@@ -108,12 +120,13 @@ def prepare_rows(X, sample_weight, seed):
     with np.errstate(over="ignore"):
         np.subtract(X, mean, out=X, casting="same_kind")
     copies = repetitions(weight)
-    if missing is None and copies.max() > 1:
+    repeated = missing is not None or bool(copies.max() > 1)
+    if missing is None and repeated:
         X = np.repeat(X, copies, axis=0)
         weight = np.repeat(weight / copies, copies)
     if np.ptp(weight) <= 1e-12 * weight[0]:
         weight = None
-    return InMemoryRows(X, weight, mean, missing=missing)
+    return InMemoryRows(X, weight, mean, repeated=repeated, missing=missing)
 
 
 def _filled(X, sample_weight, seed):
