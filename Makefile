@@ -43,7 +43,7 @@ $(VENV)/.extra-%: pyproject.toml | $(VENV)/.created
 	touch $@
 
 demo: $(VENV)/.extra-plot ## rank anomalies, end to end, in an example
-	MPLBACKEND=Agg $(BIN)/python examples/plot_anomaly_ranking.py
+	MPLBACKEND=Agg $(BIN)/python examples/anomalies/plot_anomaly_ranking.py
 
 # pytest-xdist runs one process per core. BLAS would start a thread per core in each of
 # them; with matrices as small as the tests' that only makes them wait for each other.
@@ -112,7 +112,7 @@ bench: $(VENV)/.extra-plot $(VENV)/.extra-dask $(VENV)/.extra-onnx ## every benc
 	done
 
 clean: ## remove built docs, caches and coverage data
-	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
+	rm -rf doc/_build doc/auto_examples doc/generated
 	rm -rf anomaly_ranking.png build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
