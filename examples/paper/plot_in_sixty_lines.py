@@ -40,13 +40,13 @@ x[:6] = [[0, 0], [1, 0], [-0.5, 1], [3, 0], [-2, 2], [0, -2.8]]
 #    + \sum_{j=1}^m \operatorname{softplus}(\langle W_j, x \rangle + b_j) \Bigr).
 #
 # The score is the gradient of the log-density. It is the direction in which an
-# autoencoder with the weights :math:`W` and :math:`W^\top` moves a row:
+# autoencoder moves a row. Its reconstruction is
+# :math:`r(x) = W^\top \operatorname{sigmoid}(W x + b) + c`:
 #
 # .. math::
 #
 #    \psi(x; \theta) = -\frac{\partial E(x; \theta)}{\partial x}
-#    = \frac{r(x) - x}{\sigma^2},
-#    \qquad r(x) = W^\top \operatorname{sigmoid}(W x + b) + c .
+#    = \frac{r(x) - x}{\sigma^2} .
 
 
 def unpack(theta):
