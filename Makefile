@@ -78,12 +78,13 @@ test-torch: $(VENV)-torch/.installed ## tests of array API dispatch, on PyTorch 
 	$(VENV)-torch/bin/python -m pytest --array-library torch -n auto \
 		tests/estimator/test_array_api.py $(PYTEST_ARGS)
 
-lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings, imports, types
+lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings, imports, types, idioms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/numpydoc lint $(PUBLIC)
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
+	$(BIN)/python .ci/check_prose.py
 
 # -E reads every page anew: a page taken from the last build would not warn again.
 # Examples that did not change are not run again.

@@ -5,14 +5,14 @@ the rows (at most `--rows`) are held out. The bandwidth of KernelDensity is chos
 cross-validation, the size of GaussianMixture (full covariances) by BIC, the number of
 units and sigma of skdsm by the log-density of a fifth of the training rows. "Whitened"
 is behind a PCA that makes the covariance of the training rows the identity; the density
-is that of the standardised rows all the same, by the logarithm of the determinant. A
+of the standardised rows follows from the logarithm of the determinant. A
 single Gaussian is in the table as what a density estimate should beat. The unit is nats
-a row; higher is better.
+per row; higher is better.
 
 The second table is about choosing among the same models without labels: the log-density
 that is lost, of held-out rows, where `score` (minus the implicit score matching loss)
 or mean log-density on a fifth of the training rows choose, instead of the test rows
-themselves. Both judge the same fits. The rank correlation is that of the two criteria.
+themselves. Both judge the same fits. The rank correlation is between the two criteria.
 
 Data sets are those that ship with scikit-learn and, if a folder is given, the normal
 rows of its NAME.npz files with arrays X and y.

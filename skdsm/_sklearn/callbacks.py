@@ -23,7 +23,7 @@ class FitMonitor(Monitor):
         self.has_stopped = False
 
     def begin_stage(self, stage, max_iter):
-        """Open the task of a stage, and that of its first iteration."""
+        """Open the task of a stage, and the task of its first iteration."""
         self._n_stages += 1
         self._n_rows = stage.n_rows * stage.n_copies
         self._n_left = max_iter
