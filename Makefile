@@ -44,7 +44,7 @@ $(VENV)/.extra-%: pyproject.toml | $(VENV)/.created
 	touch $@
 
 demo: $(VENV)/.extra-plot ## rank anomalies, end to end, in an example
-	MPLBACKEND=Agg $(BIN)/python examples/plot_anomaly_ranking.py
+	MPLBACKEND=Agg $(BIN)/python examples/anomalies/plot_anomaly_ranking.py
 
 # pytest-xdist runs one process per core. BLAS would start a thread per core in each of
 # them; with matrices as small as the tests' that only makes them wait for each other.
@@ -79,12 +79,13 @@ test-torch: $(VENV)-torch/.installed ## tests of array API dispatch, on PyTorch 
 	$(VENV)-torch/bin/python -m pytest --array-library torch -n auto \
 		tests/estimator/test_array_api.py $(PYTEST_ARGS)
 
-lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings, imports, types
+lint: $(VENV)/.extra-lint ## source rules, formatting, docstrings, imports, types, idioms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/numpydoc lint $(PUBLIC)
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
+	$(BIN)/python .ci/check_prose.py
 
 # -E reads every page anew: a page taken from the last build would not warn again.
 # Examples that did not change are not run again.
@@ -113,7 +114,7 @@ bench: $(VENV)/.extra-plot $(VENV)/.extra-dask $(VENV)/.extra-onnx ## every benc
 	done
 
 clean: ## remove built docs, caches and coverage data
-	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
+	rm -rf doc/_build doc/auto_examples doc/generated
 	rm -rf anomaly_ranking.png build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 

@@ -6,8 +6,8 @@ optional, and is of the core below: that everything can be imported, scikit-lear
 checks, the numerics of model, training and detection, and input that is accepted or
 refused. The rest does not depend on versions in ways that the core does not.
 
-PyTorch is no extra, and too large for every run: `make test-torch` asks for it by name
-(--array-library torch), and fails without it. All other runs test arrays of other
+PyTorch is not an extra, and too large for every run: `make test-torch` asks for it by
+name (--array-library torch), and fails without it. All other runs test arrays of other
 libraries by array-api-strict.
 """
 
@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parent
 
-# A machine that is busy is no failure; and continuous integration is not the place to
+# A busy machine is not a failure; and continuous integration is not the place to
 # look for new counterexamples.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, derandomize="CI" in os.environ

@@ -4,7 +4,7 @@ The ideas: samples of rows that grow, under fresh noise; a change of variables a
 preconditioner; a start from the data; a kernel that works on chunks of rows in cache.
 Each run leaves out one of them, and the last run leaves out all. The target is the
 best held-out loss of the complete method, plus 1 % (or `--within`) of its distance from
-that of doing nothing; times are divided by the complete method's in the same run of
+the loss of doing nothing; times are divided by the complete method's in the same run of
 this script.
 """
 

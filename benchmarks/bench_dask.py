@@ -33,7 +33,7 @@ from skdsm.rows.in_dask import distribute_rows
 from skdsm.training.corruption import NoiseLevels
 from skdsm.training.fit import Settings
 
-BLOCKS_A_THREAD = 2  # of the extrapolation
+BLOCKS_PER_THREAD = 2  # of the extrapolation
 
 
 def generated_rows(n, d, n_blocks):
@@ -152,7 +152,7 @@ def overhead(args):
     Returns processor seconds of client and scheduler: of an evaluation, and of a block.
     """
     print(
-        "\nAn evaluation of 16 rows a block, on two workers, in ms:\n"
+        "\nAn evaluation of 16 rows per block, on two workers, in ms:\n"
         "                      wall time   processor time\n"
         "blocks   parameters         all   workers    client"
     )
@@ -172,7 +172,7 @@ def overhead(args):
     n_blocks, *spent = np.array(table[:4]).T
     for name, seconds in zip(("wall", "client's processor"), spent, strict=True):
         slope, constant = np.polyfit(n_blocks, seconds, 1)
-        print(f"{name} time: {constant:.1f} ms + {slope:.2f} ms a block")
+        print(f"{name} time: {constant:.1f} ms + {slope:.2f} ms per block")
     return 1e-3 * constant, 1e-3 * slope
 
 
@@ -184,16 +184,17 @@ def extrapolate(args, a_row, constant, a_block):
     """
     print(
         f"\nExtrapolated, not measured: a_row n / w + constant + a_block k w for w "
-        f"threads of k = {BLOCKS_A_THREAD} blocks,\nwith a_row = {1e6 * a_row:.2f} us, "
+        f"threads of k = {BLOCKS_PER_THREAD} blocks,\n"
+        f"with a_row = {1e6 * a_row:.2f} us, "
         f"constant = {1e3 * constant:.0f} ms, a_block = {1e3 * a_block:.2f} ms; "
         f"{args.components} hidden units, {args.features} features\n"
-        "         rows    threads   an evaluation   speed-up    efficiency"
+        "         rows    threads      evaluation   speed-up    efficiency"
     )
     for n in (20_000_000, 1_000_000_000):
         threads = [1, 10, 100, 1000]
-        threads.append(round((a_row * n / (a_block * BLOCKS_A_THREAD)) ** 0.5))
+        threads.append(round((a_row * n / (a_block * BLOCKS_PER_THREAD)) ** 0.5))
         w = np.array(threads)
-        seconds = a_row * n / w + constant + a_block * BLOCKS_A_THREAD * w
+        seconds = a_row * n / w + constant + a_block * BLOCKS_PER_THREAD * w
         for count, time_of, gain in zip(w, seconds, seconds[0] / seconds, strict=True):
             print(
                 f"{n:13,d} {count:10,d} {time_of:13.2f} s {gain:10.1f} "

@@ -5,8 +5,8 @@ level, with families of data and kinds of gains that take turns (`--all`: every
 combination of the four). A case's loss is the
 denoising loss of rows that were held out; what a setting loses is its loss minus the
 best of all settings on that case, relative to what training can move (the loss itself,
-or its distance from that of doing nothing, whichever is less). Time is processor time.
-Ratios are to the defaults, in one run.
+or its distance from the loss of doing nothing, whichever is less). Time is processor
+time. Ratios are to the defaults, in one run.
 """
 
 import argparse

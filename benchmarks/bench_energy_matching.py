@@ -33,7 +33,7 @@ def noise_levels(matcher):
 
 
 def matched_models(matcher, X):
-    """One fit, matched with each weight; with that of zero it is as it was."""
+    """One fit, matched with each weight; a weight of zero changes nothing."""
     levels, rows = noise_levels(matcher), prepare_rows(X, None, seed=0)
     centred = matcher._model().parameters.translate(-rows.mean)
     for strength in STRENGTHS:

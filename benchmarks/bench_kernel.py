@@ -93,7 +93,7 @@ def main():
         torch.set_num_threads(1)
     print(
         f"{args.dtype}, one thread; medians of ratios in turn\n"
-        "   d    m   rows  ns a row   dsm / products   ism / products   "
+        "   d    m   rows    ns/row   dsm / products   ism / products   "
         "dsm / small products   dsm / PyTorch"
     )
     rng = np.random.default_rng(0)

@@ -1,6 +1,6 @@
 """One gross outlier among the training rows: how often is it found?
 
-The rows are standard normal but for one, which some of its features put far out;
+The rows are standard normal except one, which some of its features put far out;
 columns are then standardised. Found: it is among the two per cent with the lowest
 scores.
 """

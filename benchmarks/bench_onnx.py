@@ -3,7 +3,8 @@
 The pipeline of a StandardScaler and a DenoisingScoreMatcher scores batches of one row,
 as a service does, and of many, both with one thread; "all" computes label, decision and
 hidden code beside the score. The columns after the batch's size: rows that onnxruntime
-scores a second; the time of scikit-learn over that of onnxruntime, in turn in one run;
+scores per second; the time of scikit-learn over the time of onnxruntime, in turn in one
+run;
 and the largest difference of the two scores, over the scores' standard deviation.
 """
 

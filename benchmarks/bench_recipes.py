@@ -1,7 +1,7 @@
 """Seconds to fit models that rank anomalies, and how fast they then score.
 
 Generated clusters, standardised; wall time, medians of --repeats. The configurations
-are those of ranking/detectors.py.
+are in ranking/detectors.py.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main():
     describe_machine()
     warnings.simplefilter("ignore", ConvergenceWarning)
     print(f"n_jobs={args.n_jobs}\n")
-    print(f"{'':36s} {'fit, seconds':>18s} {'scores, rows a second':>24s}")
+    print(f"{'':36s} {'fit, seconds':>18s} {'scores, rows per second':>24s}")
     print(
         f"{'rows x features':18s}{'':18s}"
         + " float64  float32"

@@ -105,9 +105,7 @@ def main():
     parser.add_argument("--limit", type=float, default=60.0, help="seconds of a fit")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", help="names; default all")
-    parser.add_argument(
-        "--rare", type=int, default=1_000_000, help="rows; 0: none"
-    )
+    parser.add_argument("--rare", type=int, default=1_000_000, help="rows; 0: none")
     parser.add_argument("--plot", type=Path, help="file for a picture")
     args = parser.parse_args()
     describe_machine()

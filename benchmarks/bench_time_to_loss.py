@@ -225,7 +225,7 @@ def mlp_run(X, held_out_rows, args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "folder", nargs="?", help="of NAME.npz files; those of 20,000 x 10 or more"
+        "folder", nargs="?", help="of NAME.npz files; of those, 20,000 x 10 or more"
     )
     parser.add_argument("--data", nargs="*", help="names begin with; default all")
     parser.add_argument("--n-components", type=int, default=128)

@@ -11,15 +11,18 @@ be silenced alone.
 import os
 import sys
 import zlib
+from importlib.metadata import files
 from pathlib import Path
 
 import sklearn
 from sklearn.utils.discovery import all_estimators, all_functions
+from sphinx.errors import ExtensionError
 
 import skdsm
 
 sys.path.insert(0, str(Path(__file__).parent))
 from draw_architecture import drawing
+from loads import fetched
 
 project = "skdsm"
 author = "skdsm developers"
@@ -43,10 +46,8 @@ extensions = [
 exclude_patterns = [
     "_build",
     "_templates",
-    # The gallery includes GALLERY_HEADER and writes these beside its pages.
+    # The gallery includes GALLERY_HEADER.
     "auto_examples/**/GALLERY_HEADER.rst",
-    "sg_execution_times.rst",
-    "auto_examples/**/sg_execution_times.rst",
 ]
 # Markdown is included, in contributing.rst, but no page is written in it.
 source_suffix = {".rst": "restructuredtext"}
@@ -67,6 +68,17 @@ numpydoc_class_members_toctree = False
 generated = Path(__file__).parent / "generated"
 generated.mkdir(exist_ok=True)
 (generated / "architecture.svg").write_text(drawing(), encoding="utf-8")
+
+# Formulas: MathJax is copied to the pages. It is one file, which draws the letters too.
+# Only its menu would load others.
+
+(MATHJAX,) = [
+    file.locate()
+    for file in files("sphinx-mathjax-offline")
+    if file.name == "tex-svg.js"
+]
+mathjax_path = MATHJAX.name
+mathjax3_config = {"options": {"enableMenu": False}}
 
 # Links into other projects' manuals, and to papers: :doi:`10.1162/NECO_a_00142`.
 
@@ -109,12 +121,14 @@ else:
     intersphinx_mapping = {"sklearn": (SCIKIT_LEARN, made)}
 intersphinx_timeout = 10
 
-# The gallery.
+# The gallery: the folders of examples/, in this order.
 
+SECTIONS = ["paper", "anomalies", "model"]
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["auto_examples"],
     "filename_pattern": r"/plot_",
+    "subsection_order": [f"../examples/{name}" for name in SECTIONS],
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "doc_module": ("skdsm",),
@@ -122,6 +136,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "remove_config_comments": True,
     "show_signature": False,
+    "write_computation_times": False,
 }
 
 # Looks.
@@ -150,7 +165,7 @@ html_sidebars = {
         "architecture",
     )
 }
-html_static_path = ["_static"]
+html_static_path = ["_static", str(MATHJAX)]
 html_css_files = ["narrow.css", "architecture.css"]
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"
@@ -172,7 +187,15 @@ def show_as_text(app, env, node, contnode):
     return None
 
 
+def refuse_the_network(app, exception):
+    """Fail where a page would load something from the network when it is read."""
+    addresses = fetched(Path(app.outdir)) if exception is None else {}
+    if addresses:
+        raise ExtensionError(f"Pages load from the network: {addresses}")
+
+
 def setup(app):
-    """Connect the handler above."""
+    """Connect the handlers above."""
+    app.connect("build-finished", refuse_the_network)
     if not ONLINE:
         app.connect("missing-reference", show_as_text)

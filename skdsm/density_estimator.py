@@ -32,7 +32,7 @@ __all__ = ["ScoreMatchingDensity"]
 _RIDGE = 1e-6  # of the variance of a column: what directions without any have
 _STRENGTH = 0.05  # of energy matching
 _TOLERANCE = 0.05  # of log Z, in nats
-_MATCHING, _DRAWING = 3, 5  # streams of random numbers, beside those of training
+_MATCHING, _DRAWING = 3, 5  # streams of random numbers, which training does not use
 
 
 class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):

@@ -123,7 +123,7 @@ def _is_outlier(y, outlier_label):
         )
     if len(values) != 2:
         raise ValueError(
-            f"y must hold outlier_label={outlier_label!r} and one other label, that of "
+            f"y must hold outlier_label={outlier_label!r} and one other label, for "
             f"normal rows, got {shown}."
         )
     return are_outliers[codes]

@@ -130,7 +130,7 @@ def test_ties_are_no_outliers():
 
 
 class Rounded(KernelDensity):
-    """Scores of equal rows differ in the last bits, as those of blocks do."""
+    """Scores of equal rows differ in the last bits, as between blocks."""
 
     def score_samples(self, X):
         return super().score_samples(X) * (1 + 1e-15 * (len(X) == 1))

@@ -1,4 +1,4 @@
-"""Labelled scorers are told which label is that of the outliers, and believe it."""
+"""Labelled scorers are told which label marks the outliers, and believe it."""
 
 import pickle
 from functools import partial
@@ -134,7 +134,7 @@ def test_any_metric_may_be_given():
     [
         (labels(0, 1), -1, "no row with outlier_label=-1, only 0, 1"),
         (labels(0, 0), 1, "no row with outlier_label=1, only 0"),
-        (labels(1, 1), 1, "one other label, that of normal rows, got 1"),
+        (labels(1, 1), 1, "one other label, for normal rows, got 1"),
         (np.arange(100), 1, r"one other label.*got 0, 1, 2, 3, 4, \.\.\."),
         (labels("normal", "fraud"), "Fraud", "no row with outlier_label='Fraud'"),
         (np.where(IS_OUTLIER, 1.0, np.nan), 1, "NaN"),

@@ -25,7 +25,7 @@ class FitMonitor(Monitor):
         self.has_stopped = False
 
     def begin_stage(self, stage, max_iter):
-        """Open the task of a stage, and that of its first iteration."""
+        """Open the task of a stage, and the task of its first iteration."""
         self._n_stages += 1
         self._sample = stage
         self._n_left = max_iter

@@ -28,7 +28,7 @@ _TIMES = ["", " %H:%M", " %H:%M:%S"]
 
 
 def decimal_sign(cells, default):
-    """Decimal sign of a file, "." or ",", by those of its cells that leave no doubt."""
+    """Decimal sign of a file, "." or ",", by the cells that leave no doubt."""
     words = {_AROUND.sub("", word) for word in cells}
     words = [word for word in words if not _LIKE_GROUPS.fullmatch(word)]
     points = sum("." in word and bool(_POINT.fullmatch(word)) for word in words)

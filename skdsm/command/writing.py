@@ -7,7 +7,7 @@ from skdsm.command.reading import unique_names
 
 __all__ = ["harmless", "printable", "ranking_text", "write_ranking"]
 
-# What spreadsheets take for a formula; a number is none.
+# What spreadsheets take for a formula; a number is not one.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,\u00a0\u202f ]*|\.\d+)(?:[eE][+-]?\d+)?\s*%?")
 _LONGEST = 40  # characters of a cell on a terminal

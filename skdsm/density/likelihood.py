@@ -39,8 +39,8 @@ _LEAST_SIZE = 0.5  # effective sample size, as a share of the draws
 def quick_draws(model, rng, n_draws=_DRAWS):
     """Rows (n, d) of a model, by one run from a Gaussian that covers them.
 
-    Rows that have an ancestor in common are alike: means are right, but for few modes
-    whose share is small the draws of `tempered_draws` say more.
+    Rows that have an ancestor in common are alike: means are right, and the shares
+    of modes less precise than in `tempered_draws`.
     """
     path = geometric_path(model_target(model), *model_moments(model))
     return path.rows(pilot_run(rng, path, n_chains=n_draws).positions[-1])

@@ -7,8 +7,8 @@ times ``prod_j (1 + exp(u_j))^n_j`` with ``n_j = g_j / sigma^2``. So::
 
 for standard normal z, with ``A = sigma W`` and ``a = b + W c``. The expectation needs
 only the projections of z on the rows of A: it is an integral over as many dimensions
-as A has rank, and it factorises over groups of units whose rows are orthogonal to those
-of all other groups.
+as A has rank, and it factorises over groups of units whose rows are orthogonal to the
+rows of all other groups.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Conformal p-values: how rare a score is among those of normal rows."""
+"""Conformal p-values: how rare a score is among the scores of normal rows."""
 
 from fractions import Fraction
 

@@ -77,7 +77,7 @@ def _reference(table, reference):
     row = np.asarray(reference, dtype=np.float64)
     if row.shape != (len(table.names),):
         raise ValueError(
-            f"reference must have {len(table.names)} values, one a feature, got shape "
-            f"{row.shape}."
+            f"reference must have {len(table.names)} values, one per feature, got "
+            f"shape {row.shape}."
         )
     return row, "as in a given row"

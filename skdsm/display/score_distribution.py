@@ -121,7 +121,7 @@ class ScoreDistributionDisplay:
             Fitted model, or pipeline that ends in one.
 
         X : array-like of shape (n_samples, n_features)
-            Rows, preferably not those of the fit.
+            Rows, preferably not the rows of the fit.
 
         y : array-like of shape (n_samples,), default=None
             Label of each row: any values, such as names. None draws all rows as one.

@@ -156,8 +156,8 @@ class ScoreFieldDisplay:
             ``inverse_transform``.
 
         X : array-like of shape (n_samples, n_features)
-            Rows to draw, and the Parzen density of which is the background: those of
-            the fit. The grid covers them, and they give the features their names, if
+            Rows to draw, and the Parzen density of which is the background: the rows
+            of the fit. The grid covers them, and they give the features their names, if
             they have some.
 
         background : {"parzen", "energy"} or None, default="parzen"
@@ -251,7 +251,7 @@ class ScoreFieldDisplay:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows, scaled as those of the model are.
+            Training rows, scaled like the rows of the fit.
 
         sigma : float
             Bandwidth of their Parzen density, in the units of X.
@@ -353,8 +353,8 @@ class ScoreFieldDisplay:
             Axes to draw on; None makes a new figure.
 
         kind : {"arrows", "stream"}, default="arrows"
-            Arrows, whose length is that of the move, shortened all alike as far as they
-            would cover each other; or streamlines, which show the direction only.
+            Arrows as long as the move, all shortened alike as far as they would cover
+            each other; or streamlines, which show the direction only.
 
         n_arrows : int, default=16
             About how many arrows along each axis.

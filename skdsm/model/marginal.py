@@ -147,7 +147,7 @@ def _newton_step(cells, Y, ridge):
     """Step of each row, and the slope of F along it."""
     gradient, curvature = cells.gradient_and_curvature(Y)
     diagonal = np.arange(Y.shape[1])
-    # singular is no matrix of numbers that nobody has chosen; to be sure, none is
+    # no matrix here is singular except by chance; this makes sure
     curvature[:, diagonal, diagonal] += ridge[:, None] + np.finfo(float).eps
     step = -np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
     return step, np.einsum("nk,nk->n", step, gradient)
@@ -157,7 +157,7 @@ class Conditional(NamedTuple):
     """Laplace's approximation of the missing cells, given the observed ones.
 
     `mode` (n, k) is in the frame centred at c. A draw is ``mode + scale xi`` with a
-    standard Gaussian xi; `scale` is (n, k, k), and `log_det` (n,) that of F''.
+    standard Gaussian xi; `scale` is (n, k, k), and `log_det` (n,) has log det F''.
     """
 
     missing: MissingCells
@@ -192,7 +192,7 @@ def gaussian_points(k):
 class MarginalModel:
     """An EnergyModel of rows in which cells are missing (NaN); has the same methods.
 
-    The energy is that of the observed cells. Everything else is evaluated with the
+    The energy is the marginal energy of the observed cells. Everything else is evaluated with the
     missing cells at their conditional mode, next to `origin` (d,).
     """
 

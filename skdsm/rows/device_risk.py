@@ -1,7 +1,7 @@
 """The empirical risk of rows on a device, evaluated there.
 
 Parameters travel to the device, and a few sums of the size of a gradient travel back.
-The noise is that of `EmpiricalRisk`: drawn on the host, and copied once a stage.
+The noise is the noise of `EmpiricalRisk`: drawn on the host, copied once per stage.
 """
 
 import numpy as np

@@ -55,7 +55,7 @@ def usual_categories(words, min_frequency):
     if isinstance(min_frequency, Integral):
         least = min_frequency
     else:
-        least = max(2, min_frequency * len(words))  # what comes once is no category
+        least = max(2, min_frequency * len(words))  # what comes once is not a category
     usual = counts[counts >= least]
     return sorted(usual.index), bool(usual.sum() >= _LEAST_COVER * len(words))
 

@@ -100,7 +100,7 @@ def match_energy_everywhere(parameters, rows, levels, strength, seed):
 
 
 def _corrupted_rows(X, weight, n_components, levels, seed):
-    """Corrupted rows, with the density of the rows that each is no copy of, or None."""
+    """Corrupted rows, with the density of the rows without their source, or None."""
     n_copies = max(_COPIES, -(-_ROWS_PER_UNIT * n_components // len(X)))
     noise = draw_corruption(X.shape, levels, n_copies, seed, np.float64).noise
     X_noisy = np.concatenate(X + noise)

@@ -44,7 +44,7 @@ def linear_denoiser(X, sample_weight, mean_square_level):
 
 
 def data_dependent_start(X, sample_weight, linear, n_components, rng):
-    """Draw starting parameters whose Jacobian is that of the best linear denoiser.
+    """Draw starting parameters that have the Jacobian of the best linear denoiser.
 
     A unit passes a quarter of what it sees where it is steepest, so with
     ``W = 2 Q diag(shrinkage)^(1/2) U'`` and orthonormal columns in the random Q,

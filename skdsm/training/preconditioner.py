@@ -8,7 +8,7 @@ K-FAC [1]_)::
                               C = E[x~ x~'],     delta = g h (1 - h).
 
 With ``Q diag(l) Q'`` the eigendecomposition of ``A^(-1/2) B A^(-1/2)``, and
-``U diag(c) U'`` that of C, H is the identity in the variables V of
+``U diag(c) U'`` the eigendecomposition of C, H is the identity in the variables V of
 ``W = A^(-1/2) Q [V / sqrt(1 + l c')] U'``, on which L-BFGS therefore runs. Biases and
 gains are divided by the square roots of their own diagonal entries.
 
@@ -87,7 +87,7 @@ def curvature_scaling(parameters, X_noisy, sample_weight):
     root, inverse_root = _roots(A, _RIDGE * largest)
     encoder, Q = np.linalg.eigh(inverse_root @ B @ inverse_root)
     inputs, U = np.linalg.eigh(C)
-    encoder, inputs = np.maximum(encoder, 0), np.maximum(inputs, 0)  # but for rounding
+    encoder, inputs = np.maximum(encoder, 0), np.maximum(inputs, 0)  # rounding aside
     return ChangeOfVariables(
         left=inverse_root @ Q,
         inverse_left=Q.T @ root,

@@ -164,7 +164,7 @@ def test_dates_that_could_be_either_are_named():
     [
         (["7", "8"], "number", [7.0, 8.0]),
         (["7", "x"], "number", [7.0, None]),
-        (["x", "y"], "number", ["x", "y"]),  # the model says that these are no numbers
+        (["x", "y"], "number", ["x", "y"]),  # the model says that these are not numbers
         (["1", "x"], "category", ["1", "x"]),
         (["1.0", "2"], "category", [1.0, 2.0]),  # TableEncoder takes these for 1 and 2
         (["2024-01-01", "x"], "date", [pd.Timestamp("2024-01-01"), None]),

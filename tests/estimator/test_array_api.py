@@ -263,7 +263,7 @@ def test_rounded_rows_are_evaluated_in_single_precision(dispatch, double):
 def test_risk_is_that_in_memory(
     dispatch, place, weight, objective, bank, gains, monkeypatch
 ):
-    """Loss, gradient and corrupted rows, but for rounding; also in many blocks."""
+    """Loss, gradient and corrupted rows, except for rounding; also in many blocks."""
     if bank is not None:
         monkeypatch.setattr("skdsm.training.corruption.FEWEST_BANK_ROWS", bank)
         monkeypatch.setattr("skdsm.training.empirical_risk.FEWEST_BANK_ROWS", 64)
@@ -717,7 +717,7 @@ def test_without_dispatch_arrays_are_converted(double):
 
 
 def test_rows_on_a_device_are_not_prepared_in_memory(dispatch, double, monkeypatch):
-    """The way to train is that of this file's subject."""
+    """Training takes the way that this file tests."""
     made = []
     place = DeviceRows.head
     monkeypatch.setattr(

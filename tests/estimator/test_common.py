@@ -70,7 +70,7 @@ def name_of(check):
 
 
 def libraries(check):
-    """Names of the array libraries that a check is for; those of NumPy have none."""
+    """Names of the array libraries that a check is for; a check of NumPy has none."""
     options = getattr(check, "keywords", {})
     places = [options.get(key) for key in ("X_ns_and_device", "other_ns_and_device")]
     names = {options.get("array_namespace"), *(place.xp for place in places if place)}

@@ -1,4 +1,4 @@
-"""Underflow and the like are no errors here, whatever NumPy is set to by the caller."""
+"""Underflow and the like are not errors here, however the caller has set NumPy."""
 
 import numpy as np
 import pytest

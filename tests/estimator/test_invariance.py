@@ -108,7 +108,7 @@ def test_the_sign_of_zero_does_not_matter():
 
 @pytest.fixture
 def many_blocks(monkeypatch):
-    """So few rows a block that there is work for many threads."""
+    """So few rows per block that there is work for many threads."""
     monkeypatch.setattr("skdsm.training.empirical_risk._CHUNK_BYTES", 512)
     monkeypatch.setattr("skdsm._sklearn.backends._BLOCK_ELEMENTS", 64)
     monkeypatch.setattr("skdsm._sklearn.backends._FEWEST_BLOCKS", 1)
@@ -128,7 +128,7 @@ def test_the_number_of_threads_does_not_matter(n_jobs, parameters):
 
 
 def most_threads(action):
-    """How many threads there are beside those of before, at most."""
+    """How many threads there are at most, without the threads there were before."""
     before, seen = threading.active_count(), [0]
 
     def note(*event):  # called inside new threads only

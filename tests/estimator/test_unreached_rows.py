@@ -20,7 +20,7 @@ RANKINGS = ["energy", "score_norm", "combined"]
 
 
 def with_sentinels(count, value, n_features=4):
-    """Rows of which the first few hold one value; those of a group are equal."""
+    """Rows of which the first few hold one value; the rows of a group are equal."""
     X = normal_rows(N, n_features)
     X[:count] = X[0]
     X[:count, 0] = value

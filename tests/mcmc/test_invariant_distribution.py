@@ -1,7 +1,7 @@
 """Transitions from exact draws leave the moments alone, and broken ones do not.
 
 That the draws start exact gives the test its power: there is no convergence to wait
-for, and the standard errors are those of independent rows. Wrong gradients it cannot
+for, and the standard errors are as for independent rows. Wrong gradients it cannot
 see, as the Metropolis test corrects them; the order of the energy error can.
 """
 

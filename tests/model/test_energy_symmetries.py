@@ -92,7 +92,7 @@ def test_data_may_be_moved_far_away_with_the_model(gains, dtype, offset, toleran
     model = transformed(
         random_model(4, gains=gains), lambda *blocks: map(dyadic, blocks)
     )
-    # the fractions are no single-precision numbers: neither is c after the move
+    # the fractions are not single-precision numbers: neither is c after the move
     shift = offset * np.array([1.0, -2.0, 3.0]) + np.array([3.0, -5.0, 7.0]) / 2**13
     moved = EnergyModel(model.parameters.translate(shift), model.sigma)
     # Only the rounding of the moved rows is lost. Moving them back is exact, and gives

@@ -1,4 +1,4 @@
-"""Rows in blocks: the risk is that of all rows, whoever evaluates which block."""
+"""Rows in blocks: the risk is the risk of all rows, whoever evaluates a block."""
 
 from dataclasses import replace
 
@@ -162,7 +162,7 @@ def test_a_task_evaluates_whole_blocks_of_about_as_many_rows_as_asked():
 
 
 def test_large_blocks_reuse_noise_without_bias():
-    """A bank of 4,096 rows for 40,000: the risk is that of independent noise."""
+    """A bank of 4,096 rows for 40,000: the risk is as with independent noise."""
     rng = np.random.default_rng(3)
     many = rng.standard_normal((40_000, D))
     made = settings(n_components=5, n_corruptions=1)

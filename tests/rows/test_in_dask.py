@@ -114,7 +114,7 @@ def test_sample_is_in_random_order():
 
 @pytest.mark.parametrize("n_rows", [3, 200])
 def test_sample_of_sorted_rows_is_unbiased(n_rows):
-    """Each block gives its share, so the spread is below that of single draws."""
+    """Each block gives its share, so the spread is less than with single draws."""
     seeds = range(30)
     means = [distribute(seed=s).sample(n_rows).centred().mean(axis=0) for s in seeds]
     bound = X.std(axis=0) / np.sqrt(n_rows * len(seeds))

@@ -1,7 +1,7 @@
 """Partition functions by brute force, in the paper's notation.
 
 Sums over Gaussians written out one at a time, and SciPy's adaptive quadrature of the
-paper's energy. Nothing is imported from skdsm. E here is the paper's, which is that of
+paper's energy. Nothing is imported from skdsm. E here is the paper's: the energy of
 `EnergyModel` minus ``|c|^2 / (2 sigma^2)``.
 """
 

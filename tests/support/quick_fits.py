@@ -87,7 +87,7 @@ def settings(**changes):
 
 
 def given_precision(X, levels):
-    """What `Parts.precision` may be: that of the rows."""
+    """What `Parts.precision` may be: the precision of the rows."""
     return X.dtype
 
 

@@ -29,7 +29,7 @@ KINDS = {
 CHECKS = [
     check
     for _, check in estimator_checks_generator(TableEncoder())
-    if check.func.__name__ != "check_array_api_input"  # a table is no tensor
+    if check.func.__name__ != "check_array_api_input"  # a table is not a tensor
 ]
 
 

@@ -43,7 +43,7 @@ def log_density_without(x, X, weight, left_out, bandwidth):
 def test_held_out_log_density_is_that_of_the_formula(seed, k, d, bandwidth, most):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((k, d))
-    weight = np.ones(k)  # one row's, as that of more than half of them
+    weight = np.ones(k)  # one row's, as for more than half of them
     weight[k // 2 + 1 :] = rng.integers(1, most + 1, size=k - k // 2 - 1)
     own = rng.integers(0, k, size=20)
     X_noisy = X[own] + bandwidth * rng.standard_normal((20, d))
@@ -184,7 +184,7 @@ def test_only_the_gains_move_and_some_of_the_loss_is_given():
     without = quick(16, sigma=(0.5, 1.0), energy_matching=0.0).fit(X)
     np.testing.assert_array_equal(with_it.components_, without.components_)
     np.testing.assert_array_equal(with_it.loss_curve_, without.loss_curve_)
-    assert with_it.loss_ == without.loss_  # that of training
+    assert with_it.loss_ == without.loss_  # the loss of training
     assert np.abs(with_it.gains_ - without.gains_).max() > 1e-3
     X_noisy = X + 0.7 * np.random.default_rng(1).standard_normal(X.shape)
     loss = {

@@ -39,8 +39,8 @@ def noise_by_quadrature(request):
     """Clean and corrupted rows whose weighted means are expectations over the noise."""
     d = request.param
     data = np.array([[-1.0, 0.3], [0.2, -0.9], [1.1, 0.8]])[:, :d]
-    # Against the normal density, the trapezium rule converges faster than that of Gauss
-    # and Hermite: the integrands have poles near the real axis.
+    # Against the normal density, the trapezium rule converges faster than the rule of
+    # Gauss and Hermite: the integrands have poles near the real axis.
     nodes = np.linspace(-9, 9, 151)
     grids = np.meshgrid(*[nodes] * d, indexing="ij")
     noise = np.stack([grid.ravel() for grid in grids], axis=1)

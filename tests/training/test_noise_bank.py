@@ -178,7 +178,7 @@ def risks(objective, levels, n_seeds=N_SEEDS):
 def test_a_short_bank_leaves_the_risk_unbiased_and_costs_little_variance(
     objective, levels, bank_of, monkeypatch
 ):
-    """Less than three times that of independent noise, on eight times the bank's rows.
+    """At most three times as with independent noise, on eight times the bank's rows.
 
     Most of the variance is odd in the noise, which random signs make independent.
     """

@@ -152,7 +152,7 @@ def test_runs_of_a_stage_share_a_draw_but_no_change_of_variables():
     assert values[0] > values[1] >= values[2] >= drawn[0](result.parameters)[0]
     assert monitor.stages == [Stage(10, 1, 3)]
     assert len(result.validation_curve) == len(result.stage_ends) == 1
-    # the stage's bound is that of its runs
+    # the stage has the bound of its runs
     single = Recorder()
     run_one_stage(1, single)
     assert monitor.events[0] == ("begin", 3 * single.events[0][1])

@@ -1,10 +1,10 @@
 """
-=======================================================
-Samples, and a log-density against that of scikit-learn
-=======================================================
+============================================
+Samples, and log-densities like scikit-learn
+============================================
 
 A fitted model is a density: rows can be drawn from it, and with its partition function
-its log-density can be compared with those of
+its log-density can be compared with the log-densities of
 :class:`~sklearn.neighbors.KernelDensity` and
 :class:`~sklearn.mixture.GaussianMixture`. Its held-out mean also chooses ``sigma``, as
 ``score`` does, without labels.

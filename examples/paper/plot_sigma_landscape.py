@@ -13,8 +13,8 @@ ring.
 # ---------------
 # Both data sets are scaled to unit variance. ``sigma`` runs from the thickness of a
 # moon to the size of the whole. ``score`` on rows that were held out says, without
-# labels, how near the model's score field is to that of the density that the rows come
-# from: higher is nearer.
+# labels, how near the model's score field is to the score field of the density that the
+# rows come from: higher is nearer.
 
 import numpy as np
 from sklearn.datasets import make_moons

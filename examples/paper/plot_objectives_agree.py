@@ -3,7 +3,7 @@ Three objectives, one gradient
 ==============================
 
 Vincent (2011) showed that three ways to fit a score field agree. They fit the score of
-the model to that of the Parzen density :math:`q_\sigma` of the training rows:
+the model to the score of the Parzen density :math:`q_\sigma` of the training rows:
 
 - *explicit* score matching compares the two scores, which takes a sum over all training
   rows for each corrupted one;
@@ -66,8 +66,8 @@ objectives = {
 # They differ by constants
 # ------------------------
 # The objectives are functions of all the parameters. We follow them on a straight line
-# through those of a fitted model, in a random direction. What the theorem says about
-# the differences:
+# through the parameters of a fitted model, in a random direction. What the theorem says
+# about the differences:
 #
 # - denoising less implicit is :math:`d / (2 \sigma^2)` for :math:`d` features;
 # - denoising less explicit is that, less half the mean square of the Parzen score's

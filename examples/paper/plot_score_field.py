@@ -3,9 +3,9 @@ The score field, and why gains help
 ===================================
 
 The score is the gradient of the log-density: everywhere it points to where rows become
-more likely. Denoising score matching fits the model's score to that of the Parzen
-density of the training rows, which puts a Gaussian of width ``sigma`` around each of
-them (Vincent, 2011). Here are both, on the two half moons.
+more likely. Denoising score matching fits the model's score to the score of the
+Parzen density of the training rows, which puts a Gaussian of width ``sigma`` around
+each of them (Vincent, 2011). Here are both, on the two half moons.
 
 The Parzen score is a sum over all training rows; the model's, over a few hidden units.
 In the paper's model the height of a unit's step and its steepness are one number, the

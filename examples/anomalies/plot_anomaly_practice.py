@@ -59,7 +59,7 @@ print(search.best_params_)
 # ----
 # Low scores come first. With labels, which in practice come late or never, the ranking
 # can be judged. The scorer is told which label marks anomalies: ``scoring="roc_auc"``
-# would take 1 for that of high scores, and return one minus the number meant.
+# would take 1 for the label of high scores, and return one minus the number meant.
 
 from skdsm.scorers import make_outlier_scorer
 

@@ -4,9 +4,9 @@ Choosing sigma without labels
 
 ``score`` is minus the implicit score matching loss of held-out rows. It estimates,
 without labels and without the normalising constant, how far the model's score field is
-from that of the density that the rows come from: the Fisher divergence, up to a
-constant. So a grid search can choose the noise level ``sigma`` and the number of hidden
-units.
+from the score field of the density that the rows come from: the Fisher divergence, up
+to a constant. So a grid search can choose the noise level ``sigma`` and the number of
+hidden units.
 
 Here the rows come from a mixture of three Gaussians. Its score is known, so we can look
 at the true Fisher divergence and see how good the choice is.
@@ -147,10 +147,10 @@ print(f"worst{'':37}{truth.max():.2f}")
 # %%
 # The picture
 # -----------
-# Above, the rows on the true energy, and on that of models with too small a ``sigma``,
-# the chosen one, and too large a one. The contours are at equal heights above the
-# lowest. A small ``sigma`` leaves the model little to learn from but where single rows
-# lie; a large one blurs the three groups into one.
+# Above, the rows on the true energy, and on the energies of models with too small a
+# ``sigma``, the chosen one, and too large a one. The contours are at equal heights
+# above the lowest. With a small ``sigma`` the model learns little except where single
+# rows lie. A large one blurs the three groups into one.
 #
 # Below, the true Fisher divergence of every model, and what ``score`` made of it from
 # held-out rows. The constant between the two, half the mean squared norm of the true
