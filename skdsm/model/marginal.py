@@ -192,8 +192,8 @@ def gaussian_points(k):
 class MarginalModel:
     """An EnergyModel of rows in which cells are missing (NaN); has the same methods.
 
-    The energy is the marginal energy of the observed cells. Everything else is evaluated with the
-    missing cells at their conditional mode, next to `origin` (d,).
+    The energy is the marginal energy of the observed cells. Everything else is
+    evaluated with the missing cells at their conditional mode, next to `origin` (d,).
     """
 
     model: Any  # EnergyModel

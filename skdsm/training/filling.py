@@ -81,7 +81,8 @@ def _fit_gaussian(Z, missing, weight):
 def _standardised(X, missing):
     """Columns by their median and deviation, clipped; what is missing is zero.
 
-    The deviation is the one that most cells have, or the deviation of all where these are equal.
+    The deviation is the one that most cells have, or the deviation of all cells where
+    these are equal.
     """
     X = np.where(missing, np.nan, X)
     middle = np.nanmedian(X, axis=0)

@@ -56,6 +56,8 @@ def test_others_than_numbers_are_refused_as_rows_codes_and_weights(refused, fitt
         quick(2).fit(beside(column), sample_weight=column)
 
 
+# few rows that are alike: whether noise reaches them is not the point here
+@pytest.mark.filterwarnings("ignore::skdsm.exceptions.ScreeningWarning")
 def test_missing_cells_are_taken_as_nan_and_refused_as_codes_and_weights(
     missing, fitted
 ):
