@@ -14,7 +14,8 @@ PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 # What users call, and doc/api.rst lists: docstrings there are complete. Elsewhere a
 # sentence and shapes do.
 PUBLIC = skdsm/__init__.py skdsm/estimator.py skdsm/calibration.py skdsm/scorers.py \
-	skdsm/exceptions.py skdsm/tables/encoder.py skdsm/tables/contributions.py \
+	skdsm/density_estimator.py skdsm/imputation.py skdsm/exceptions.py \
+	skdsm/tables/encoder.py skdsm/tables/contributions.py \
 	skdsm/onnx/converter.py skdsm/_sklearn/detection_mixin.py \
 	skdsm/_sklearn/density_mixin.py skdsm/training/objectives.py \
 	skdsm/detection/conformal.py \

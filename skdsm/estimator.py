@@ -182,7 +182,8 @@ class DenoisingScoreMatcher(
 
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the previous fit, with all rows and
-        all corrupted copies from the first stage on.
+        all corrupted copies from the first stage on. (If there are more than 131,072
+        rows, the first stage has so many, with one copy each.)
 
     n_jobs : int, default=None
         Number of threads that share the blocks of rows, in fits and in queries. None
@@ -253,6 +254,11 @@ class DenoisingScoreMatcher(
         reconstruction and the clean row (:math:`\\sigma^4 J_{DSM}`), plus the penalty.
         In squared units of X.
 
+    sample_size_ : int
+        Number of rows that the last stage of training saw: all of them, unless there
+        are more than 131,072 and a larger sample would not have paid. Equal rows that
+        were merged count once; see :ref:`growing_sample`.
+
     loss_curve_ : list of float, of length `n_iter_`
         Loss after each iteration, on the noise of its stage.
 
@@ -273,6 +279,7 @@ class DenoisingScoreMatcher(
     sklearn.neighbors.KernelDensity : The Parzen density itself; keeps all rows.
     sklearn.neural_network.BernoulliRBM : The nearest relative for binary data.
     sklearn.ensemble.IsolationForest : Anomaly ranking by isolation.
+    skdsm.imputation.DenoisingImputer : Fills missing cells, as a step of a pipeline.
 
     Notes
     -----
@@ -287,6 +294,9 @@ class DenoisingScoreMatcher(
     Rows may also be a dask array or a dask DataFrame. The model then depends on how the
     rows are divided into blocks, but not on where the blocks are evaluated. Methods
     that return a value per row then return lazy dask arrays. See :ref:`large_data`.
+
+    Cells may be missing (NaN). A row is then judged by the cells that it has, and
+    `impute` fills the others. See :ref:`missing`.
 
     With scikit-learn's setting ``array_api_dispatch``, rows may also be tensors of
     PyTorch, or other arrays of the array API standard. The fit then runs on their
@@ -329,6 +339,7 @@ class DenoisingScoreMatcher(
     screened_share_: float
     offset_: float
     loss_: float
+    sample_size_: int
     loss_curve_: list[float]
     stage_ends_: list[int]
     n_iter_: int
@@ -404,7 +415,8 @@ class DenoisingScoreMatcher(
         ----------
         X : array-like or dask collection of shape (n_samples, n_features)
             Training rows, or an array of another library if array API dispatch is on.
-            Standardised columns are recommended.
+            Standardised columns are recommended. Cells that are NaN are missing, see
+            :ref:`missing`.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -462,10 +474,14 @@ class DenoisingScoreMatcher(
                 self._attributes, backend=backend, rows=rows, screened=screened, map=map
             )
 
-            def reconstruct(parameters):
-                return attributes(
-                    finish_model(parameters, screened.rows, settings, seed)
-                )
+            def progress(stage, loss):
+                sample = screened.rows.head(stage.n_rows)
+                loss = {} if loss is None else {"loss_": float(loss)}
+                return {"sample_size_": int(sample.n_distinct)} | loss
+
+            def reconstruct(parameters, stage, loss):
+                model = finish_model(parameters, screened.rows, settings, seed)
+                return attributes(model) | progress(stage, loss)
 
             model, training = fit_energy_model(
                 screened.rows,
@@ -476,6 +492,7 @@ class DenoisingScoreMatcher(
                 map=map,
             )
             fitted = attributes(model)
+            fitted |= progress(training.last_stage, training.validation_curve[-1])
         if screened.share_left_out > _SURPRISING_SHARE:
             warnings.warn(
                 f"Noise does not reach {screened.share_left_out:.1%} of the training "
@@ -493,7 +510,6 @@ class DenoisingScoreMatcher(
                 stacklevel=5,
             )
         fitted |= {
-            "loss_": float(training.validation_curve[-1]),
             # lists, as rounding may change their lengths: no two libraries round alike
             "loss_curve_": training.loss_curve.tolist(),
             "stage_ends_": training.stage_ends.tolist(),
@@ -642,7 +658,8 @@ class DenoisingScoreMatcher(
         -------
         energy : ndarray of shape (n_samples,), float64
             ``(|x - c|^2 / 2 - sum_j g_j softplus(u_j)) / sigma_^2`` with
-            ``u = W x + b``: minus the log-density, up to a constant.
+            ``u = W x + b``: minus the log-density, up to a constant. Where cells are
+            missing (NaN), the energy of the observed ones, see :ref:`missing`.
 
         Examples
         --------
@@ -692,7 +709,7 @@ class DenoisingScoreMatcher(
         contributions : ndarray of shape (n_samples, n_features)
             ``sigma_^2 psi_i^2 / 2`` for feature i, where psi is the `score_function`:
             non-negative, without unit. The contributions of a row sum to
-            ``sigma_^2 |psi|^2 / 2``.
+            ``sigma_^2 |psi|^2 / 2``. Those of missing cells (NaN) are zero.
 
         Examples
         --------
@@ -760,6 +777,7 @@ class DenoisingScoreMatcher(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
+        tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

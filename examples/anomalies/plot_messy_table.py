@@ -59,16 +59,13 @@ table.loc[list(odd)]
 
 import warnings
 
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.exceptions import SentinelWarning
 from skdsm.tables import TableEncoder
 
-model = make_pipeline(
-    TableEncoder(), SimpleImputer(), DenoisingScoreMatcher(random_state=0)
-)
+model = make_pipeline(TableEncoder(), DenoisingScoreMatcher(random_state=0))
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", SentinelWarning)
     model.fit(table)

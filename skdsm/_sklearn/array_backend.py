@@ -13,7 +13,7 @@ from sklearn.utils._array_api import (
     get_namespace_and_device,
 )
 
-from skdsm._sklearn.backends import Backend
+from skdsm._sklearn.backends import Backend, without_missing
 from skdsm.model.array_ops import Device
 from skdsm.rows.on_device import place_rows
 
@@ -48,6 +48,8 @@ def device_of(X):
 class ArrayBackend(Backend):
     """Rows on a device: the fit, queries and their results stay there."""
 
+    finite = True
+
     def __init__(self, device):
         self.device = device
         self.float_types = [device.wide, device.xp.float32]
@@ -57,6 +59,10 @@ class ArrayBackend(Backend):
         """The backend of an array, or None if it is NumPy's or not an array."""
         device = device_of(X)
         return None if device is None else cls(device)
+
+    def check_rows(self, estimator, X, *, reset):
+        with without_missing("X", f"arrays of {self.device.xp.__name__}"):
+            return super().check_rows(estimator, X, reset=reset)
 
     def as_weights(self, sample_weight):
         # or scikit-learn would look for the strides of a list, to move it to a device

@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 
 from skdsm._blocks import block_map, default_float_errors, row_blocks
 from skdsm._sklearn.schedulers import local_threads
+from skdsm.model.marginal import has_missing
 from skdsm.rows.in_file import map_rows
 from skdsm.rows.in_memory import prepare_rows
 
@@ -32,9 +33,11 @@ __all__ = [
     "backend_of",
     "block_rows_of",
     "evaluate",
+    "marginal_model",
     "numbers_only",
     "query",
     "too_large_to_copy",
+    "without_missing",
 ]
 
 # Elements of the widest array of a block. With fewer, some twenty calls of NumPy take
@@ -72,15 +75,21 @@ class Backend:
 
     # types that rows may have; weights have the first
     float_types: Any = [np.float64, np.float32]
+    finite: Any = "allow-nan"  # what scikit-learn calls ensure_all_finite
 
     def check_rows(self, estimator, X, *, reset):
-        """Rows as a finite array of shape (n_samples, n_features) of floats.
+        """Rows as an array of shape (n_samples, n_features) of floats, none infinite.
 
         The estimator's feature count and names are set (in fit) or compared.
         """
         with numbers_only(X, "X") as X:
             return validate_data(
-                estimator, X, dtype=self.float_types, order="C", reset=reset
+                estimator,
+                X,
+                dtype=self.float_types,
+                order="C",
+                ensure_all_finite=self.finite,
+                reset=reset,
             )
 
     def check_weights(self, sample_weight, X):
@@ -114,8 +123,11 @@ class Backend:
 
     def prepare(self, X, sample_weight, seed, owner):
         """Set up training rows where they are."""
-        prepare = map_rows if too_large_to_copy(X) else prepare_rows
-        return prepare(X, sample_weight, seed)
+        if not too_large_to_copy(X):
+            return prepare_rows(X, sample_weight, seed)
+        if has_missing(X):
+            raise _missing_refused("X", "a file that is mapped to memory")
+        return map_rows(X, sample_weight, seed)
 
     def evaluate(self, function, subject, X, *, n_jobs, owner, name="X"):
         """``function(subject, X)`` of an EnergyModel or a Detector, block by block."""
@@ -180,11 +192,25 @@ def query(method: _Method) -> _Method:
 
 
 def evaluate(estimator, function: Callable, subject, X):
-    """Check the rows of a query, and apply ``function(subject, X)`` where they are."""
+    """Check the rows of a query, and apply ``function(subject, X)`` where they are.
+
+    Where cells are missing, the function of the same name that allows for that.
+    """
     backend = backend_of(X)
     X = backend.check_rows(estimator, X, reset=False)
     owner = type(estimator).__name__
+    if isinstance(X, np.ndarray) and has_missing(X):
+        subject = marginal_model(estimator, subject)
+        function = getattr(type(subject), function.__name__)
     return backend.evaluate(function, subject, X, n_jobs=estimator.n_jobs, owner=owner)
+
+
+def marginal_model(estimator, subject):
+    """An EnergyModel or a Detector, for rows in which cells are missing."""
+    # of models that were saved before there was a location_
+    return subject.marginal(
+        getattr(estimator, "location_", estimator.intercept_visible_)
+    )
 
 
 def block_rows_of(subject, n_rows):
@@ -276,10 +302,32 @@ def _check_cells(values, name):
             if issubclass(cell, classes):
                 raise error(f"{name} holds values of type {cell.__name__}: {what}")
     if any(cell.__name__ == "NAType" for cell in types):
-        raise ValueError(f"Input {name} contains NaN: pandas.NA.")
+        raise ValueError(
+            f"Input {name} contains NaN: pandas.NA among objects. Please convert it to "
+            "a column of floats, such as pandas.Float64Dtype."
+        )
     if np.ndarray in types:
         for cell in values.flat:
             _check_values(cell, name)
+
+
+@contextmanager
+def without_missing(name, where):
+    """Say where missing cells are supported, to whom they are refused."""
+    try:
+        yield
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        raise _missing_refused(name, where) from None
+
+
+def _missing_refused(name, where):
+    return ValueError(
+        f"Input {name} contains NaN. Missing cells are supported in NumPy arrays and "
+        f"data frames in memory, but not in {where}. Please convert {name}, or impute "
+        "it first."
+    )
 
 
 @contextmanager

@@ -9,7 +9,12 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skdsm._blocks import single_threaded_blas
-from skdsm._sklearn.backends import Backend, block_rows_of, numbers_only
+from skdsm._sklearn.backends import (
+    Backend,
+    block_rows_of,
+    numbers_only,
+    without_missing,
+)
 from skdsm._sklearn.schedulers import check_dask_scheduler
 from skdsm.model.array_ops import NUMPY
 from skdsm.rows.in_dask import distribute_rows
@@ -139,7 +144,7 @@ def _float_blocks(X, owner, name):
 
 def _check_block(X, owner, name, order=None):
     """Validate the values of a block, which may have no rows."""
-    with numbers_only(X, name) as X:
+    with without_missing(name, "dask collections"), numbers_only(X, name) as X:
         return check_array(
             X,
             dtype=Backend.float_types,

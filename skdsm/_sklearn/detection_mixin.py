@@ -215,6 +215,8 @@ class DetectionMixin(OutlierMixin):
     def _training_scores(self, rows, fitted, map):
         """Scores of training rows, and their weights."""
         detector = self._detector(fitted)
+        if rows.missing is not None:
+            detector = detector.marginal(fitted["location_"])
         blocks = block_rows_of(detector, rows.n_rows)
         scores = np.concatenate(
             list(map(lambda part: detector.score(rows.original(part)), blocks))

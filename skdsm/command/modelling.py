@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skdsm import DenoisingScoreMatcher
@@ -29,9 +28,6 @@ __all__ = [
 
 # Attributes of an encoder that was fitted to a table with names.
 _OF_A_TABLE = ["kinds_", "dropped_", "sentinels_", "typical_", "feature_names_in_"]
-
-# Between the encoder and the model. Empty once the model takes missing values.
-_STEPS_FOR_HOLES = (SimpleImputer(keep_empty_features=True),)
 
 
 class Ranked(NamedTuple):
@@ -61,7 +57,7 @@ def build_model(rows_are_normal, false_alarms, seed):
         n_jobs=-1,
         random_state=seed,
     )
-    model = make_pipeline(TableEncoder(), *_STEPS_FOR_HOLES, matcher)
+    model = make_pipeline(TableEncoder(), matcher)
     if false_alarms is None:
         return model
     return ConformalOutlierDetector(model, alpha=false_alarms, random_state=seed)

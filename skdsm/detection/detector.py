@@ -8,6 +8,7 @@ import numpy as np
 from skdsm.detection.landmarks import Landmarks
 from skdsm.detection.threshold import weighted_quantile
 from skdsm.model.energy import EnergyModel
+from skdsm.model.marginal import MarginalModel
 
 __all__ = ["RANKINGS", "Detector", "distance_scales"]
 
@@ -20,7 +21,7 @@ class Detector:
 
     Attributes
     ----------
-    model : EnergyModel
+    model : EnergyModel or MarginalModel
         The model.
     ranking : str
         One of `RANKINGS`.
@@ -30,7 +31,7 @@ class Detector:
         Typical distances a_0 and b_0 of the combined ranking: see `distance_scales`.
     """
 
-    model: EnergyModel
+    model: EnergyModel | MarginalModel
     ranking: str = "energy"
     landmarks: Landmarks | None = None
     scales: Any = None
@@ -39,6 +40,10 @@ class Detector:
         """The same detector, for rows elsewhere."""
         landmarks = None if self.landmarks is None else self.landmarks.to(ops)
         return replace(self, model=self.model.to(ops), landmarks=landmarks)
+
+    def marginal(self, origin):
+        """The same detector, for rows in which cells are missing."""
+        return replace(self, model=self.model.marginal(origin))
 
     @property
     def width(self):
@@ -92,4 +97,8 @@ def distance_scales(model, landmarks):
 
 def _squared_distances(model, landmarks, X):
     with np.errstate(over="ignore"):  # to infinity, far from the data
-        return model.residual_square(X), landmarks.squared_distance(X)
+        if isinstance(model, MarginalModel):
+            distance = landmarks.observed_squared_distance(X)
+        else:
+            distance = landmarks.squared_distance(X)
+        return model.residual_square(X), distance

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdsm.model.array_ops import NUMPY
+from skdsm.model.marginal import per_observed_cell
 from skdsm.model.parzen import merged_rows, weight_without_one
 
 __all__ = ["ROUNDING", "Landmarks", "choose_landmarks"]
@@ -101,9 +102,27 @@ class Landmarks:
         Z = ops.centre(X, cast.origin)
         z = ops.square_norm(Z)
         distance = ops.squared_distances(Z, z, cast.rows, cast.square_norm)
+        return self._soft_minimum(distance, z, X.dtype)
+
+    def observed_squared_distance(self, X):
+        """The same over the observed cells of NumPy rows, in proportion for all d."""
+        cast = self._cast(X.dtype)
+        observed = ~np.isnan(X)
+        Z = np.where(observed, self.ops.centre(X, cast.origin), 0)
+        proportion = per_observed_cell(X).astype(X.dtype)
+        z = self.ops.square_norm(Z) * proportion
+        y = observed.astype(X.dtype) @ np.square(cast.rows).T
+        distance = self.ops.squared_distances(
+            Z * proportion[:, None], z, cast.rows, y * proportion[:, None]
+        )
+        return self._soft_minimum(distance, z, X.dtype)
+
+    def _soft_minimum(self, distance, z, dtype):
+        """Soft minimum of distances (n, k) for rows of squared norms z (n,)."""
+        ops, cast = self.ops, self._cast(dtype)
         total = float(self.weight.sum())
         if len(self.X) > 1:
-            eps = float(np.finfo(ops.numpy_dtype(X.dtype)).eps)
+            eps = float(np.finfo(ops.numpy_dtype(dtype)).eps)
             # rounding of sums of squares, and of the coordinates
             limit = 2 * z + eps * float(self.origin @ self.origin)
             limit = ROUNDING * eps * limit

@@ -82,11 +82,12 @@ class Table(NamedTuple):
     source: Any
 
     @classmethod
-    def of(cls, X, model=None):
+    def of(cls, X, model=None, missing=False):
         """Validate rows.
 
-        Missing values pass if the model is behind steps, which may impute them. Names
-        come with the rows, or from the estimator's fit, or are made up.
+        Missing values pass if `missing` is true, or the model is behind steps, which
+        may impute them. Names come with the rows, or from the estimator's fit, or are
+        made up.
         """
         backend = backend_of(X)
         if isinstance(backend, ArrayBackend):
@@ -96,7 +97,7 @@ class Table(NamedTuple):
                 "array_api_dispatch=False."
             )
         imputable = model is not None and model.steps
-        finite = "allow-nan" if imputable else True
+        finite = "allow-nan" if imputable or missing else True
         rows = check_array(X, dtype=np.float64, ensure_all_finite=finite)
         names = getattr(X, "columns", None)
         if model is not None:

@@ -134,7 +134,7 @@ class FeatureContributionsDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         model = PreparedModel.of(estimator)
-        table = Table.of(X, model)
+        table = Table.of(X, model, missing=True)
         contributions = model.matcher.feature_contributions(model.prepare(X))
         names: Iterable[Any] = range(len(contributions))
         if row_names is not None:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdsm.model.array_ops import NUMPY
+from skdsm.model.marginal import MarginalModel
 from skdsm.model.parameters import Parameters
 
 __all__ = ["EnergyModel"]
@@ -83,6 +84,13 @@ class EnergyModel:
     def to(self, ops):
         """The same model, for rows elsewhere."""
         return replace(self, ops=ops)
+
+    def marginal(self, origin):
+        """The same model, for rows in which cells are missing (NaN).
+
+        Their modes are found next to the `origin` (d,).
+        """
+        return MarginalModel(self, origin)
 
     @property
     def width(self):
@@ -150,6 +158,14 @@ class EnergyModel:
         units = self.ops.softplus_sum(Z, p.W, p.bias, p.wide_gains)
         with np.errstate(over="ignore"):  # to infinity, far from the data
             return (0.5 * self.ops.square_sum(Z) - units) / self.sigma**2
+
+    def unnormalised_log_density(self, X):
+        """``-E(x)``, the log-density up to log Z."""
+        return -self.energy(X)
+
+    def impute(self, X):
+        """The rows, as no cell is missing."""
+        return X
 
     def hessian_trace(self, X):
         """``div psi = (sum_j g_j |W_j|^2 h_j (1 - h_j) - d) / sigma^2``."""

@@ -86,8 +86,8 @@ def to_onnx(
 
     Notes
     -----
-    The graph does not validate rows. For a row with NaN, which scikit-learn refuses, it
-    returns scores of NaN and the label -1.
+    The graph does not validate rows. For a row with missing cells (NaN), which the
+    estimator scores by the others, it returns scores of NaN and the label -1.
 
     Examples
     --------

@@ -1,17 +1,20 @@
 """What the kinds of training rows share: reading, limits, weights, mean and reach."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skdsm._blocks import row_blocks
 from skdsm.exceptions import NonFiniteError
 from skdsm.training.empirical_risk import EmpiricalRisk
+from skdsm.training.growth import UNSEEN_ROWS
 from skdsm.training.protocols import Rows
+from skdsm.training.schedule import UNQUESTIONED_ROWS
 
 __all__ = [
     "ReadableRows",
+    "SampledRows",
     "check_reach",
     "copyable_rows",
     "mean_and_reach",
@@ -22,7 +25,9 @@ __all__ = [
 
 _REPEATED_TO = 256  # fewer rows are repeated, under noise of their own, to so many
 _READ_ROWS = 4096  # at a time
-_GATHERED_BYTES = 2**25  # a sample of at most this size is copied to memory
+_DRAWN_ROWS = UNQUESTIONED_ROWS + UNSEEN_ROWS  # of rows that stay elsewhere
+_FEWER = 0.75  # of the rows asked for are enough
+_GATHERED_BYTES = 2**26  # a sample of at most this size is copied to memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,56 @@ class ReadableRows(Rows):
 
     def risk(self, settings, seed, map=map):
         return EmpiricalRisk(self, settings, seed, map=map)
+
+
+class SampledRows(Rows):
+    """Rows that stay where they are, except a random sample in memory, drawn once.
+
+    The sample is in random order: stages train on its first rows, and its last ones are
+    for validation. Unless it has all rows, a stage on more reads them where they are.
+    `drawn` holds the sample, less the mean, in the type of the rows, once there is one.
+    """
+
+    dtype: np.dtype
+    unit: float
+    drawn: list
+
+    @abstractmethod
+    def draw(self, n_rows):
+        """Draw rows of positive weight, as InMemoryRows, in random order."""
+
+    @abstractmethod
+    def in_place(self, n_rows):
+        """Take a part of the rows, where they are, of about `n_rows`."""
+
+    def _sample(self):
+        if not self.drawn:
+            fitting = copyable_rows(self.n_features, self._X.dtype)
+            self.drawn.append(self.draw(min(_DRAWN_ROWS, fitting)))
+        return self.drawn[0]
+
+    def _drawn_within(self, reach, mean):
+        """What a reach leaves of the sample, less another mean."""
+        sample, shift = self._sample(), self.mean - mean
+        kept = reach.contains(sample.centred())
+        X = np.add(sample.centred()[kept], shift, dtype=sample.dtype)
+        weight = None if sample.weight is None else sample.weight[kept]
+        return replace(sample, _X=X, weight=weight, mean=mean)
+
+    def head(self, n_rows):
+        n_drawn = self._sample().n_rows
+        if n_rows >= self.n_rows:
+            return self.sample(n_rows) if n_drawn == self.n_distinct else self
+        n_drawn -= min(UNSEEN_ROWS, n_drawn // 4)
+        if _FEWER * n_rows > n_drawn:
+            return self.in_place(n_rows)
+        return self.sample(min(n_rows, n_drawn))
+
+    def tail(self, n_rows):
+        return self._sample().tail(n_rows).scaled(self.unit, self.dtype)
+
+    def sample(self, n_rows):
+        return self._sample().head(n_rows).scaled(self.unit, self.dtype)
 
 
 def repetitions(weight):

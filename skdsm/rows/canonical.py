@@ -12,7 +12,7 @@ import numpy as np
 from skdsm._blocks import row_blocks
 from skdsm.rows.base import scale_weights
 
-__all__ = ["canonical_rows", "hash_rows"]
+__all__ = ["canonical_rows", "canonical_rows_with_missing", "hash_rows"]
 
 _HASHED_ROWS = 4096  # at a time: a block stays in cache over its columns
 _KEPT_BITS = 23  # of a number's 52, so that rounding seldom changes the order
@@ -48,19 +48,20 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     Returns distinct rows (k, d), C-contiguous, and their summed weights (k,) relative
     to the largest.
     """
-    if sample_weight is None:
-        weight = np.ones(len(X))
-    else:
+    weight = None
+    if sample_weight is not None:
         weight = scale_weights(sample_weight)
         kept = weight > 0
         X, weight = X[kept], weight[kept]
-    X = np.add(X, 0, order="C")  # -0.0 becomes 0.0
+    X = np.ascontiguousarray(X)
     ratios = partial(_rounded_ratios, unit=max(X.max(), -X.min()) or 1.0)
     blocks = row_blocks(len(X), _HASHED_ROWS)
     hashes = np.concatenate([hash_rows(ratios(X[rows]), seed) for rows in blocks])
     # equal rows meet in order of weight, so that their sum has one order as well
-    order = np.lexsort((weight, hashes))
-    X, weight, hashes = X[order], weight[order], hashes[order]
+    order = np.lexsort((hashes,) if weight is None else (weight, hashes))
+    X, hashes = X[order], hashes[order]
+    X += 0  # -0.0 becomes 0.0
+    weight = np.ones(len(X)) if weight is None else weight[order]
 
     collides = hashes[1:] == hashes[:-1]
     equal = np.zeros(len(X) - 1, dtype=bool)
@@ -78,9 +79,37 @@ def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
     return X, weight / weight.max()
 
 
+def canonical_rows_with_missing(X, sample_weight, seed):
+    """The same for rows in which cells are missing (NaN), which count as equal.
+
+    Rows without any observed cell are left out. Returns distinct rows with zeros in
+    missing cells, their weights, and where cells are missing (k, d).
+    """
+    observed = ~np.isnan(X)
+    kept = observed.any(axis=1)
+    if sample_weight is not None:
+        kept &= sample_weight > 0
+        sample_weight = sample_weight[kept]
+    X, observed = X[kept], observed[kept]
+    empty = np.flatnonzero(~observed.any(axis=0))
+    if len(empty):
+        raise ValueError(
+            "X has columns without any observed cell, which nothing can be learned of: "
+            f"{empty.tolist()}. Please drop them."
+        )
+    X = np.where(observed, X, 0)
+    # a mark of the size of the largest cell: the same in another unit
+    largest = np.abs(X).max() or 1.0
+    both = np.concatenate([X, largest * observed], axis=1, dtype=X.dtype)
+    both, weight = canonical_rows(both, sample_weight, seed)
+    d = X.shape[1]
+    return np.ascontiguousarray(both[:, :d]), weight, both[:, d:] == 0
+
+
 def _rounded_ratios(X, unit):
     """X / unit in double precision, with the leading bits only."""
     ratios = np.divide(X, np.float64(unit))
+    ratios += 0  # -0.0 becomes 0.0
     bits = ratios.view(np.uint64)
     dropped = np.uint64(52 - _KEPT_BITS)
     bits += np.uint64(1) << (dropped - np.uint64(1))

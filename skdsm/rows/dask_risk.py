@@ -77,7 +77,7 @@ def evaluate_block(
     """
     rows = rows_in_place(X, weight, mean, order_seed).scaled(unit, dtype)
     if n_rows < len(X):
-        rows = rows.whole_blocks(n_rows)
+        rows = rows.in_place(n_rows)
     if not len(rows.order):  # weights far below the weights of other blocks
         return np.zeros(2 + len(packed))
     parameters = Parameters.unpack(packed, settings.n_components, X.shape[1])

@@ -4,22 +4,22 @@ Only means, numbers and samples come to the client; the rows stay where they are
 """
 
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skdsm._blocks import single_threaded_blas
 from skdsm.rows.base import (
+    SampledRows,
     check_reach,
-    copyable_rows,
     mean_and_reach,
     scale_weights,
 )
 from skdsm.rows.dask_blocks import compute, persist_results, task
 from skdsm.rows.dask_risk import DaskRisk
-from skdsm.rows.in_file import HEAD, TAIL, rows_in_place
+from skdsm.rows.in_file import rows_in_place
 from skdsm.rows.in_memory import InMemoryRows
-from skdsm.training.protocols import Rows
 
 __all__ = ["DaskRows", "RowBlock", "distribute_rows"]
 
@@ -43,12 +43,12 @@ class RowBlock:
 
 
 @dataclass(frozen=True, eq=False)
-class DaskRows(Rows):
+class DaskRows(SampledRows):
     """Rows as they were given, in blocks that others hold.
 
     Rows are centred and rounded to `dtype` in each evaluation. `share` is the part of
-    each block that is in use; `samples` has, by size and draw, what the client has seen
-    of the rows, drawn by `seed`.
+    each block that is in use; `drawn` is what the client sees of the rows, a sample by
+    `seed`.
     """
 
     _X: Any
@@ -58,37 +58,25 @@ class DaskRows(Rows):
     dtype: np.dtype
     share: float = 1.0
     unit: float = 1.0
-    samples: dict = field(default_factory=dict)
+    drawn: list = field(default_factory=list, repr=False)
 
     def scaled(self, unit, dtype):
         return replace(self, dtype=np.dtype(dtype), unit=unit * self.unit)
 
-    def head(self, n_rows):
-        """A sample in memory, or a part of each block if that would be too many."""
-        if n_rows >= self.n_rows:
-            return self
-        if n_rows <= copyable_rows(self.n_features, self._X.dtype):
-            return self.sample(n_rows)
+    @property
+    def n_distinct(self):
+        return round(self.share * sum(block.n_candidates for block in self.blocks))
+
+    def in_place(self, n_rows):
         return replace(self, share=n_rows / self.n_rows)
 
-    def tail(self, n_rows):
-        return self.sample(n_rows, TAIL)
-
-    def sample(self, n_rows, draw=HEAD):
-        key = n_rows, draw
-        if key not in self.samples:
-            self.samples[key] = self._gather(n_rows, draw)
-        return self.samples[key].scaled(self.unit, self.dtype)
-
     def within(self, reach):
-        weights = persist_results(
-            task(_weight_within, mean=self.mean, reach=reach)(block.X, block.weight)
+        weighed = persist_results(
+            task(_weigh_within, mean=self.mean, reach=reach)(block.X, block.weight)
             for block in self.blocks
         )
-        parts = compute(
-            task(_summarise_kept)(block.X, block.weight, weight)
-            for block, weight in zip(self.blocks, weights, strict=True)
-        )
+        weights = [task(itemgetter(0))(part) for part in weighed]
+        parts = compute(task(itemgetter(1, 2))(part) for part in weighed)
         summaries, totals = zip(*parts, strict=True)
         if all(
             one.n_candidates == block.n_candidates
@@ -104,28 +92,24 @@ class DaskRows(Rows):
         mean = _overall_mean(used, 0, self._X)
         total, kept = sum(totals), sum(one.total_weight for one in used)
         share = float((total - kept) / total)
-        return replace(self, blocks=blocks, mean=mean, samples={}), share
+        drawn = [self._drawn_within(reach, mean)]
+        return replace(self, blocks=blocks, mean=mean, drawn=drawn), share
 
     def risk(self, settings, seed, map=map):
         return DaskRisk(self, settings, seed, map=map)
 
-    def _gather(self, n_rows, draw):
+    def draw(self, n_rows):
         ends = np.cumsum([block.n_candidates for block in self.blocks])
-        fitting = copyable_rows(self.n_features, self._X.dtype)
-        n_rows = int(min(n_rows, ends[-1], fitting))
-        rng = np.random.default_rng((self.seed, n_rows, draw))
+        n_rows = int(min(n_rows, ends[-1]))
+        rng = np.random.default_rng((self.seed, n_rows))
         # from each block in proportion to its rows
         places = (np.arange(n_rows) + rng.random()) * (ends[-1] / n_rows)
         owner = np.searchsorted(ends, np.minimum(places, ends[-1] - 0.5), side="right")
         taken = np.bincount(owner, minlength=len(ends))
         parts = compute(
-            task(
-                _sample_block,
-                mean=self.mean,
-                seed=block.seed,
-                n_rows=int(n),
-                draw=draw,
-            )(block.X, block.weight)
+            task(_draw_block, mean=self.mean, seed=block.seed, n_rows=int(n))(
+                block.X, block.weight
+            )
             for block, n in zip(self.blocks, taken, strict=True)
             if n
         )
@@ -237,20 +221,17 @@ def summarise_block(X, weight, *, check):
     return _Summary(len(X), n_candidates, mean, float(reach), total, exponent)
 
 
-def _weight_within(X, weight, *, mean, reach):
+def _weigh_within(X, weight, *, mean, reach):
+    """Weights of the rows that are kept, their summary, and the weight of all."""
     kept = reach.contains(X - mean) if len(X) else np.zeros(0, dtype=bool)
-    return kept * (1.0 if weight is None else weight)
-
-
-def _summarise_kept(X, weight, kept_weight):
-    """Summary of the rows that are kept, and the weight of all."""
+    kept_weight = kept * (1.0 if weight is None else weight)
     total = float(len(X) if weight is None else weight.sum())
-    return summarise_block(X, kept_weight, check=None), total
+    return kept_weight, summarise_block(X, kept_weight, check=None), total
 
 
-def _sample_block(X, weight, *, mean, seed, n_rows, draw):
-    rows = rows_in_place(X, weight, mean, seed).sample(n_rows, draw)
-    return np.ascontiguousarray(rows.centred()), rows.weight
+def _draw_block(X, weight, *, mean, seed, n_rows):
+    rows = rows_in_place(X, weight, mean, seed).draw(n_rows)
+    return rows.centred(), rows.weight
 
 
 # --- Blocks ---

@@ -7,23 +7,21 @@ import numpy as np
 from skdsm._blocks import row_blocks
 from skdsm.rows.base import (
     ReadableRows,
+    SampledRows,
     check_reach,
-    copyable_rows,
     mean_and_reach,
     scale_weights,
     share_left_out,
 )
 from skdsm.rows.in_memory import InMemoryRows
 
-__all__ = ["HEAD", "TAIL", "FileRows", "map_rows", "rows_in_place"]
-
-HEAD, TAIL = range(2)  # of two samples of one size, which
+__all__ = ["FileRows", "map_rows", "rows_in_place"]
 
 _BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class FileRows(ReadableRows):
+class FileRows(SampledRows, ReadableRows):
     """Rows (n, d) as they were given, in blocks of random order.
 
     `order` has the numbers of the blocks in use, in the order to read them. Samples are
@@ -34,50 +32,35 @@ class FileRows(ReadableRows):
     seed: int
     dtype: np.dtype
     unit: float = 1.0
-    # not a cached_property, whose lock (in Python 3.11) a fork may copy locked
-    _kept: dict = field(default_factory=dict, init=False, repr=False)
+    drawn: list = field(default_factory=list, repr=False)
 
     def scaled(self, unit, dtype):
         return replace(self, dtype=np.dtype(dtype), unit=unit * self.unit)
 
-    def head(self, n_rows):
-        return self._part(n_rows, HEAD, self.whole_blocks(n_rows))
+    @property
+    def n_distinct(self):
+        blocks = self.blocks(_BLOCK_ROWS)
+        if self.weight is None:
+            return sum(block.stop - block.start for block in blocks)
+        return sum(np.count_nonzero(self.weight[block]) for block in blocks)
 
-    def tail(self, n_rows):
-        last = self.order[-max(1, n_rows // _BLOCK_ROWS) :]
-        return self._part(n_rows, TAIL, replace(self, order=last))
-
-    def _part(self, n_rows, draw, whole_blocks):
-        """Single rows copied to memory, or whole blocks if these would be too many."""
-        if n_rows >= self.n_rows:
-            return self
-        if n_rows <= copyable_rows(self.n_features, self._X.dtype):
-            return self.sample(n_rows, draw)
-        return whole_blocks
-
-    def whole_blocks(self, n_rows):
-        """Take the first blocks, of at most `n_rows` rows but one block at least."""
+    def in_place(self, n_rows):
+        # whole blocks, the first ones
         return replace(self, order=self.order[: max(1, n_rows // _BLOCK_ROWS)])
 
-    def sample(self, n_rows, draw=HEAD):
+    def draw(self, n_rows):
         candidates = n_candidates = self.n_rows
         if self.weight is not None:
             candidates = np.flatnonzero(self.weight)
             n_candidates = len(candidates)
-        fitting = copyable_rows(self.n_features, self._X.dtype)
-        n_rows = min(n_rows, n_candidates, fitting)
-        rng = np.random.default_rng((self.seed, n_rows, draw))
+        n_rows = min(n_rows, n_candidates)
+        rng = np.random.default_rng((self.seed, n_rows))
         index = np.sort(rng.choice(candidates, n_rows, replace=False))
         index = index[rng.permutation(n_rows)]
         weight = None if self.weight is None else self.weight[index]
         X = self._X[index]
         np.subtract(X, self.mean, out=X, casting="same_kind")
-        return InMemoryRows(X, weight, self.mean).scaled(self.unit, self.dtype)
-
-    def representative(self):
-        if "representative" not in self._kept:
-            self._kept["representative"] = super().representative()
-        return self._kept["representative"]
+        return InMemoryRows(X, weight, self.mean)
 
     def blocks(self, size):
         return [
@@ -106,7 +89,9 @@ class FileRows(ReadableRows):
             return self, 0.0
         weight = np.where(kept, 1.0 if self.weight is None else self.weight, 0.0)
         share = share_left_out(kept, self.weight)
-        return map_rows(self._X, weight, self.seed), share
+        rows = map_rows(self._X, weight, self.seed)
+        rows.drawn.append(self._drawn_within(reach, rows.mean))
+        return rows, share
 
 
 def map_rows(X, sample_weight, seed):

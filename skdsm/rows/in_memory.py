@@ -1,10 +1,14 @@
-"""Training rows in memory: centred, in canonical order, repeated where they are few."""
+"""Training rows in memory: centred, in canonical order, repeated where they are few.
+
+Missing cells (NaN) are filled for training, and remembered for scoring.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skdsm._blocks import row_blocks
+from skdsm.model.marginal import has_missing
 from skdsm.rows.base import (
     ReadableRows,
     check_reach,
@@ -12,20 +16,37 @@ from skdsm.rows.base import (
     repetitions,
     share_left_out,
 )
-from skdsm.rows.canonical import canonical_rows
+from skdsm.rows.canonical import canonical_rows, canonical_rows_with_missing
+from skdsm.training.filling import filled_rows
 
 __all__ = ["InMemoryRows", "prepare_rows"]
 
 
 @dataclass(frozen=True, eq=False)
 class InMemoryRows(ReadableRows):
-    """Rows of weighted mean zero (n, d), in an order that does not depend on theirs."""
+    """Rows of weighted mean zero (n, d), in an order that does not depend on theirs.
+
+    `missing` (n, d) marks the cells that were filled, or is None.
+    """
 
     unit: float = 1.0
+    repeated: bool = False
+    missing: np.ndarray | None = None
 
     @property
     def dtype(self):
         return self._X.dtype
+
+    @property
+    def n_distinct(self):
+        if not self.repeated:
+            return self.n_rows
+        # repetitions lie side by side, and differ at most in what they were filled with
+        differ = self._X[1:] != self._X[:-1]
+        if self.missing is not None:
+            differ &= ~self.missing[1:]
+            differ |= self.missing[1:] != self.missing[:-1]
+        return 1 + np.count_nonzero(differ.any(axis=1))
 
     def scaled(self, unit, dtype):
         if unit == 1:
@@ -47,8 +68,8 @@ class InMemoryRows(ReadableRows):
         return self._part(slice(-n_rows, None))
 
     def _part(self, rows):
-        weight = None if self.weight is None else self.weight[rows]
-        return replace(self, _X=self._X[rows], weight=weight)
+        weight, missing = _chosen((self.weight, self.missing), rows)
+        return replace(self, _X=self._X[rows], weight=weight, missing=missing)
 
     def representative(self):
         return self
@@ -61,17 +82,26 @@ class InMemoryRows(ReadableRows):
 
     def original(self, rows):
         X = self._X[rows] * np.float64(self.unit)
-        return (X + self.mean).astype(self.dtype, copy=False)
+        X += self.mean
+        if self.missing is not None:
+            X[self.missing[rows]] = np.nan
+        return X.astype(self.dtype, copy=False)
 
     def within(self, reach):
         kept = reach.contains(self._X)
         if kept.all():
             return self, 0.0
         share = share_left_out(kept, self.weight)
-        X, weight = self._X[kept], None if self.weight is None else self.weight[kept]
+        X, weight, missing = _chosen((self._X, self.weight, self.missing), kept)
         shift = np.average(X.astype(np.float64), axis=0, weights=weight)
         np.subtract(X, shift, out=X, casting="same_kind")
-        return replace(self, _X=X, weight=weight, mean=self.mean + shift), share
+        mean = self.mean + shift
+        return replace(self, _X=X, weight=weight, missing=missing, mean=mean), share
+
+
+def _chosen(arrays, rows):
+    """Take the same rows of all arrays that there are."""
+    return [None if array is None else array[rows] for array in arrays]
 
 
 def prepare_rows(X, sample_weight, seed):
@@ -80,15 +110,29 @@ def prepare_rows(X, sample_weight, seed):
     Rows are repeated, at a fraction of their weight, where one row carries much of the
     weight or rows are few: each repetition gets noise of its own.
     """
-    X, weight = canonical_rows(X, sample_weight, seed)
+    missing = None
+    if has_missing(X):
+        X, weight, missing = _filled(X, sample_weight, seed)
+    else:
+        X, weight = canonical_rows(X, sample_weight, seed)
     mean, reach = mean_and_reach(X, weight)
     check_reach(reach, X.shape, X.dtype)
     with np.errstate(over="ignore"):
         np.subtract(X, mean, out=X, casting="same_kind")
     copies = repetitions(weight)
-    if copies.max() > 1:
+    repeated = missing is not None or bool(copies.max() > 1)
+    if missing is None and repeated:
         X = np.repeat(X, copies, axis=0)
         weight = np.repeat(weight / copies, copies)
     if np.ptp(weight) <= 1e-12 * weight[0]:
         weight = None
-    return InMemoryRows(X, weight, mean)
+    return InMemoryRows(X, weight, mean, repeated=repeated, missing=missing)
+
+
+def _filled(X, sample_weight, seed):
+    """Rows in canonical order, repeated and filled; weights; and what was missing."""
+    X, weight, missing = canonical_rows_with_missing(X, sample_weight, seed)
+    copies = repetitions(weight)
+    source = np.repeat(np.arange(len(X)), copies)
+    X = filled_rows(X, missing, weight, source, seed)
+    return X, (weight / copies)[source], missing[source]

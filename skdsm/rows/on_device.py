@@ -36,7 +36,17 @@ class DeviceRows(Rows):
     mean: np.ndarray
     device: Device
     unit: float = 1.0
+    repeated: bool = False
     samples: dict = field(default_factory=dict)
+
+    @property
+    def n_distinct(self):
+        if not self.repeated:
+            return self.n_rows
+        # repetitions lie side by side
+        xp, X = self.device.xp, self._X
+        other = xp.any(X[1:, :] != X[:-1, :], axis=1)
+        return 1 + int(xp.sum(xp.astype(other, xp.int64)))
 
     @property
     def dtype(self):
@@ -130,13 +140,14 @@ def place_rows(X, sample_weight, seed, *, device):
     mean, reach = _mean_and_reach(X, weight, device)
     check_reach(reach, X.shape, device.numpy_dtype(X.dtype))
     copies = repetitions(weight)
-    if copies.max() > 1:
+    repeated = bool(copies.max() > 1)
+    if repeated:
         index = np.repeat(np.arange(len(copies)), copies)
         X = device.xp.take(X, device.put_index(index), axis=0)
         weight = np.repeat(weight / copies, copies)
     X = _move(X, device.put(mean), device)
     placed = None if np.ptp(weight) <= 1e-12 * weight[0] else device.put(weight)
-    return DeviceRows(X, placed, mean, device)
+    return DeviceRows(X, placed, mean, device, repeated=repeated)
 
 
 def _move(X, origin, device):

@@ -1,5 +1,6 @@
 """From prepared rows to a fitted energy model: the steps of a fit, in order."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from skdsm.model.energy import EnergyModel
 from skdsm.model.parameters import Parameters
 from skdsm.training.corruption import NoiseLevels
 from skdsm.training.energy_matching import match_energy
+from skdsm.training.growth import GROUPS, UNSEEN_ROWS, Growth
 from skdsm.training.initialization import data_dependent_start, linear_denoiser
 from skdsm.training.preconditioner import curvature_scaling
 from skdsm.training.protocols import Rows
@@ -42,7 +44,7 @@ _SINGLE_RANGE = 2.0**-40, 2.0**40  # of levels and rows, for their squares
 _REACHING = 1.5  # spreads of the rows, at least: the highest noise level
 _LEVEL_RATIO = 2.0  # of the highest noise level to the lowest, at least
 # what a stream of random numbers is used for
-_START, _VALIDATION, _STAGE, _MATCHING = range(4)
+_START, _VALIDATION, _STAGE, _MATCHING, _GROWTH = range(5)
 
 
 class Settings(NamedTuple):
@@ -215,28 +217,46 @@ def _train(rows, settings, seed, start, monitor, map, parts):
     precision = parts.precision(sample.centred(), levels)
     # what rounding has left of the rows is the same in each unit, and so is the start
     X = sample.centred().astype(precision).astype(sample.dtype)
-    weight, rows = sample.weight, rows.scaled(unit, precision)
+    weight = sample.weight
     linear = linear_denoiser(X, weight, levels.mean_square)
     m, d = settings.n_components, rows.n_features
     smallest = max(_MIN_STAGE_ROWS, int(_ROWS_PER_PARAMETER * m * d))
     plan = parts.schedule(rows.n_rows, settings.n_corruptions, smallest)
-    first = plan.last() if start is not None else plan.first()
+    first = plan.first() if start is None else plan.warm()
     if start is None:
         rng = np.random.default_rng((seed, _START))
         start = parts.start(X, weight, linear, m, rng)
 
+    def risk_of(rows, seed, n_copies=settings.n_corruptions):
+        drawn = settings._replace(n_corruptions=n_copies)
+        return rows.scaled(unit, precision).risk(drawn, seed, map=map)
+
     def draw_risk(index, stage):
-        drawn = settings._replace(n_corruptions=stage.n_copies)
-        return rows.head(stage.n_rows).risk(drawn, (seed, _STAGE, index), map=map)
+        return risk_of(rows.head(stage.n_rows), (seed, _STAGE, index), stage.n_copies)
 
     # rows of their own, as long as stages see a sample of all rows: or no stage would
     # tell that it has overfitted its sample
-    validation_rows = rows.tail(_VALIDATION_ROWS)
-    validation_risk = validation_rows.risk(settings, (seed, _VALIDATION), map=map)
+    validation_risk = risk_of(rows.tail(_VALIDATION_ROWS), (seed, _VALIDATION))
+
+    @cache
+    def unseen_risks(n_rows):
+        unseen = rows.tail(n_rows)
+        size = unseen.n_rows // GROUPS
+        groups = [unseen.head((k + 1) * size).tail(size) for k in range(GROUPS)]
+        return [risk_of(group, (seed, _GROWTH, k)) for k, group in enumerate(groups)]
+
+    def growth_risks(stage):
+        n_unseen = max(rows.n_rows - stage.n_rows, _VALIDATION_ROWS)
+        return unseen_risks(min(n_unseen, UNSEEN_ROWS))
+
+    identity_loss = 0.5 * levels.mean_square * d
+    growth = Growth(
+        plan, start, growth_risks, identity_loss=identity_loss, tol=settings.tol
+    )
     return train(
         start,
         first,
-        plan.after,
+        growth.next_stage,
         draw_risk,
         lambda parameters, risk: parts.scaling(
             parameters, *risk.sample(_SCALING_ROWS_PER_UNIT * m)
@@ -244,7 +264,7 @@ def _train(rows, settings, seed, start, monitor, map, parts):
         validation_risk=lambda parameters: validation_risk(parameters)[0],
         # never zero, not even for rows that are all the same
         scale=max(linear.loss, 1e-6 * levels.mean_square * d),
-        identity_loss=0.5 * levels.mean_square * d,
+        identity_loss=identity_loss,
         max_iter=settings.max_iter,
         tol=settings.tol,
         learn_gains=settings.learn_gains,

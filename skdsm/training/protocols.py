@@ -43,6 +43,11 @@ class Rows(ABC):
         """Number of features, d."""
         return self._X.shape[1]
 
+    @property
+    def n_distinct(self):
+        """Number of rows of positive weight; repetitions of a row do not count."""
+        return self.n_rows
+
     @abstractmethod
     def scaled(self, unit, dtype):
         """Divide centred rows by a unit, and round them to float32 or float64.

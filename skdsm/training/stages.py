@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from skdsm.model.parameters import Parameters
+from skdsm.training.growth import reducible
 from skdsm.training.lbfgs import minimise_run
+from skdsm.training.schedule import Stage
 
 __all__ = ["Monitor", "TrainingResult", "train"]
 
@@ -26,14 +28,16 @@ class TrainingResult(NamedTuple):
     `parameters` are in the frame of the centred rows. `loss_curve` (n_iter,) is the
     loss after each iteration, on the noise of its stage; `stage_ends` (n_stages,) are
     the iterations done at the end of each stage; `validation_curve` (n_stages,) is the
-    loss there on one draw of noise that is never trained on. `message` is empty if
-    training stopped by its tolerance or by request, else it says why it stopped.
+    loss there on one draw of noise that is never trained on; `last_stage` has the size
+    of the last one's sample. `message` is empty if training stopped by its tolerance or
+    by request, else it says why it stopped.
     """
 
     parameters: Parameters
     loss_curve: np.ndarray
     stage_ends: np.ndarray
     validation_curve: np.ndarray
+    last_stage: Stage
     message: str
 
 
@@ -110,15 +114,15 @@ def train(
     ``draw_risk(index, stage)`` returns the stage's risk under fresh noise, and
     ``scaling(parameters, risk)`` its change of variables. A stage has improved the
     ``validation_risk(parameters)`` if by more than the fraction `tol` of what a better
-    model could still move; then ``next_stage(stage, improved)`` follows, if it is not
-    None. `scale` is a typical size of the risk, `identity_loss` the loss of a
+    model could still move; then ``next_stage(stage, improved, parameters)`` follows, if
+    it is not None. `scale` is a typical size of the risk, `identity_loss` the loss of a
     denoiser that leaves corrupted rows as they are. `max_iter` counts L-BFGS iterations
     in all.
     """
     monitor = Monitor() if monitor is None else monitor
     parameters = start
     losses, stage_ends, validation = [], [], [validation_risk(start)]
-    status, stopped = 0, False
+    status, stopped, last_stage = 0, False, stage
 
     def end_iteration(parameters, loss):
         losses.append(loss)
@@ -128,6 +132,7 @@ def train(
         monitor.begin_stage(
             stage, min(stage.n_runs * _RUN_ITER, max_iter - len(losses))
         )
+        last_stage = stage
         risk = draw_risk(len(stage_ends), stage)
         for _ in range(stage.n_runs):
             n_iter = min(_RUN_ITER, max_iter - len(losses))
@@ -146,10 +151,10 @@ def train(
         validation.append(validation_risk(parameters))
         stopped = monitor.end_stage(parameters, validation[-1]) or status == _REQUESTED
         gain = validation[-2] - validation[-1]
-        improved = gain > tol * _reducible(validation[-1], identity_loss)
-        stage = next_stage(stage, improved)
+        improved = gain > tol * reducible(validation[-1], identity_loss)
+        stage = None if stopped else next_stage(stage, improved, parameters)
     message = ""
-    if stage is not None and not stopped:
+    if stage is not None:
         message = "the maximum number of iterations was reached"
     elif status == _ABNORMAL and validation[-1] >= max(validation[0], identity_loss):
         message = "the line search failed at the start, far from the scale of sigma"
@@ -160,14 +165,6 @@ def train(
         np.array(losses),
         np.array(stage_ends),
         np.array(validation[1:]),
+        last_stage,
         message,
     )
-
-
-def _reducible(loss, identity_loss):
-    """Part of the loss that a better model could still move, by order of magnitude.
-
-    At a small noise level nearly all of the noise stays, whatever the model: what
-    counts is the distance from the identity. At a large one, nearly all of it goes.
-    """
-    return min(abs(loss), abs(identity_loss - loss))

@@ -169,8 +169,15 @@ def test_rows_unlike_those_of_the_fit_are_refused(display, pipeline):
         from_estimator(display, pipeline, [["a", "b"]])
 
 
-@every_display_of_rows
-def test_a_bare_model_refuses_missing_values(display):
+@pytest.mark.parametrize(
+    "display",
+    [
+        display
+        for display in WITH_ROWS
+        if display not in (FeatureContributionsDisplay, ScoreDistributionDisplay)
+    ],
+)
+def test_a_bare_model_refuses_missing_values_in_a_plane(display):
     holes = X.copy()
     holes[0, 0] = np.nan
     with pytest.raises(ValueError, match="NaN"):

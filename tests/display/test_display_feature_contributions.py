@@ -169,3 +169,12 @@ def test_bad_input_is_refused():
         draw(matcher, normal_rows(), max_features=0)
     with pytest.raises(ValueError, match="2 rows, but 1 row_names"):
         draw(matcher, normal_rows()[:2], row_names=["a"])
+
+
+def test_missing_cells_contribute_nothing():
+    row = normal_rows(1, n_features=4)
+    row[0, 2] = np.nan
+    matcher = quick().fit(normal_rows(n_features=4))
+    contributions = bars(draw(matcher, row))
+    assert contributions["feature 2"] == 0
+    assert contributions["feature 0"] == matcher.feature_contributions(row)[0, 0]

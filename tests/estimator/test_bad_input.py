@@ -44,23 +44,12 @@ MASKED = np.ma.array(X, mask=np.arange(N * D).reshape(N, D) == 7)
 STRUCTURED = np.zeros((N, D), dtype=[("field", float)])
 
 REFUSED_ROWS = {
-    "NaN": (with_entry(np.nan), ValueError, "contains NaN"),
-    "float32 NaN": (with_entry(np.nan, np.float32(X)), ValueError, "contains NaN"),
-    "None in a list": ([[1.0, None, 2.0]], ValueError, "contains NaN"),
-    "None in objects": (with_entry(None, X.astype(object)), ValueError, "contains NaN"),
     "infinity": (with_entry(np.inf), ValueError, "infinity"),
     "minus infinity": (with_entry(-np.inf), ValueError, "infinity"),
     "float32 infinity": (with_entry(np.inf, np.float32(X)), ValueError, "infinity"),
-    "pandas NaN": (frame(float, np.nan), ValueError, "contains NaN"),
     "pandas infinity": (frame(float, np.inf), ValueError, "infinity"),
-    "pandas NA, Float64": (frame("Float64"), ValueError, "contains NaN"),
-    "pandas NA, Int64": (frame("Int64"), ValueError, "contains NaN"),
-    "pandas NA, boolean": (frame("boolean"), ValueError, "contains NaN"),
     "pandas NA, object": (frame(object), ValueError, "contains NaN"),
     "pandas NA, list": ([[1.0, pd.NA, 2.0]], ValueError, "contains NaN"),
-    "polars null": (polars_frame([None] + [1.5] * (N - 1)), ValueError, "contains NaN"),
-    "polars null, int": (polars_frame([None] + [1] * (N - 1)), ValueError, "NaN"),
-    "polars NaN": (polars_frame([np.nan] + [1.5] * (N - 1)), ValueError, "NaN"),
     "polars infinity": (polars_frame([np.inf] + [0.5] * (N - 1)), ValueError, "infin"),
     "no rows": (np.empty((0, D)), ValueError, "0 sample"),
     "no features": (np.empty((N, 0)), ValueError, "0 feature"),
@@ -168,9 +157,10 @@ def test_every_query_refuses_other_columns(library, names, message):
 
 
 REFUSED_CODES = {
+    "NaN": (with_entry(np.nan), ValueError, "contains NaN"),
+} | {
     name: REFUSED_ROWS[name]
     for name in [
-        "NaN",
         "infinity",
         "no rows",
         "one dimension",

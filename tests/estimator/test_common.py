@@ -25,6 +25,7 @@ from sklearn.utils.estimator_checks import (
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.calibration import ConformalOutlierDetector
+from skdsm.imputation import DenoisingImputer
 
 # random_state is left to the checks, which set it where they need it. Not among them:
 # warm_start=True, as several checks compare a first fit with a second.
@@ -45,6 +46,8 @@ CALIBRATED = [
         DenoisingScoreMatcher(4, random_state=0), alpha=0.3, random_state=0
     ),
 ]
+
+IMPUTERS = [DenoisingImputer(DenoisingScoreMatcher(4, random_state=0))]
 
 # scikit-learn runs these on its own estimators only
 EXTRA_CHECKS = [
@@ -93,7 +96,7 @@ def scipy_is_told(monkeypatch):
     ("estimator", "check"),
     [
         (estimator, check)
-        for one in ESTIMATORS + CALIBRATED
+        for one in ESTIMATORS + CALIBRATED + IMPUTERS
         for estimator, check in estimator_checks_generator(one)
         if not libraries(check)
     ],

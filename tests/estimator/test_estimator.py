@@ -180,7 +180,7 @@ def test_fitted_attributes_are_arrays_and_numbers(parameters):
         *("components_", "intercept_hidden_", "intercept_visible_", "gains_"),
         *("sigma_", "noise_levels_", "screened_share_"),
         *("offset_", "location_", "spread_"),
-        *("loss_", "loss_curve_", "stage_ends_", "n_iter_"),
+        *("loss_", "loss_curve_", "stage_ends_", "n_iter_", "sample_size_"),
         "n_features_in_",
     }
     for name, value in fitted.items():

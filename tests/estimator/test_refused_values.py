@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.utils import check_array
 from support.quick_fits import assert_same_model, quick
 from support.refused import (
     WITH_EXTRAS,
@@ -25,12 +26,11 @@ pytestmark = [
 
 
 def pytest_generate_tests(metafunc):
-    if "case" not in metafunc.fixturenames:
-        return
     extras = [] if metafunc.config.getoption("without_extras") else WITH_EXTRAS
-    refused = "fitted" in metafunc.fixturenames
-    table = cases(WITHOUT_EXTRAS + extras, refused=refused)
-    metafunc.parametrize("case", table.values(), ids=table)
+    for outcome in ("refused", "missing", "floats"):
+        if outcome in metafunc.fixturenames:
+            table = cases(WITHOUT_EXTRAS + extras, outcome)
+            metafunc.parametrize(outcome, table.values(), ids=table)
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,9 @@ def beside(column):
     return dask_array(X) if hasattr(column, "dask") else X
 
 
-def test_others_than_numbers_are_refused_as_rows_codes_and_weights(case, fitted):
-    error, message, _ = case.kind
-    table, column = case.table(), case.column()
+def test_others_than_numbers_are_refused_as_rows_codes_and_weights(refused, fitted):
+    error, message = refused.kind.error, refused.kind.message
+    table, column = refused.table(), refused.column()
     with pytest.raises(error, match=message):
         quick(2).fit(table)
     with pytest.raises(error, match=message):
@@ -56,8 +56,26 @@ def test_others_than_numbers_are_refused_as_rows_codes_and_weights(case, fitted)
         quick(2).fit(beside(column), sample_weight=column)
 
 
-def test_numbers_are_taken_as_floats(case):
-    table, column = case.table(), case.column()
+# few rows that are alike: whether noise reaches them is not the point here
+@pytest.mark.filterwarnings("ignore::skdsm.exceptions.ScreeningWarning")
+def test_missing_cells_are_taken_as_nan_and_refused_as_codes_and_weights(
+    missing, fitted
+):
+    error, message = missing.kind.error, missing.kind.message
+    table, column = missing.table(), missing.column()
+    rows = check_array(table, dtype=float, ensure_all_finite="allow-nan")
+    assert np.isnan(rows).any()
+    scores = fitted.score_samples(table)
+    np.testing.assert_array_equal(scores, fitted.score_samples(rows))
+    assert_same_model(quick(2, max_iter=3).fit(table), quick(2, max_iter=3).fit(rows))
+    with pytest.raises(error, match=message):
+        fitted.inverse_transform(table)
+    with pytest.raises(error, match=message):
+        quick(2).fit(X, sample_weight=column)
+
+
+def test_numbers_are_taken_as_floats(floats):
+    table, column = floats.table(), floats.column()
     values = np.array(np.asarray(table), float)
     model = quick(2, max_iter=3).fit(table, sample_weight=column)
     rows = dask_array(values) if hasattr(table, "dask") else values

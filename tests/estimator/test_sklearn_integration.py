@@ -91,7 +91,7 @@ def test_it_is_an_outlier_detector_and_a_transformer():
     tags = get_tags(quick())
     assert is_outlier_detector(quick())
     assert tags.transformer_tags.preserves_dtype == ["float64", "float32"]
-    assert not tags.input_tags.allow_nan
+    assert tags.input_tags.allow_nan
     assert not tags.input_tags.sparse
     assert not tags.target_tags.required
     assert not tags.non_deterministic

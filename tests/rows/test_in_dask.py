@@ -12,6 +12,7 @@ from skdsm.rows import base, in_dask
 from skdsm.rows.dask_risk import DaskRisk
 from skdsm.rows.in_dask import DaskRows, distribute_rows
 from skdsm.rows.in_memory import InMemoryRows
+from skdsm.training.screening import Reach
 
 some_weight_or_none = pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "w"])
 
@@ -131,30 +132,65 @@ def test_sample_of_all_rows_is_all_of_them(weight, n_rows):
     )
 
 
-def test_samples_are_fetched_once_and_bounded(monkeypatch):
+def test_rows_are_drawn_once(monkeypatch):
+    """Every sample is a part of one, which took one look at each block."""
     rows = distribute()
-    one, again = rows.sample(100).centred(), rows.sample(100).centred()
-    assert np.shares_memory(one, again)
+    looks, draw = [], in_dask._draw_block
+
+    def look(*args, **options):
+        looks.append(args)
+        return draw(*args, **options)
+
+    monkeypatch.setattr(in_dask, "_draw_block", look)
+    parts = [rows.head(100), rows.sample(50), rows.tail(70), rows.representative()]
+    parts.append(rows.scaled(2.0, np.float32).head(100))
+    assert len(looks) == len(CHUNKS)
+    first, sample, last, all_rows, _ = (part.centred() for part in parts)
+    np.testing.assert_array_equal(sample, first[:50])
+    np.testing.assert_array_equal(all_rows[:100], first)
+    np.testing.assert_array_equal(all_rows[-70:], last)
+
+
+def test_samples_are_bounded(monkeypatch):
     monkeypatch.setattr(base, "_GATHERED_BYTES", 2**10)
+    rows = distribute()
     assert 0 < rows.sample(4000).centred().nbytes <= 2**10
 
 
 @some_weight_or_none
-def test_head_and_tail_of_one_size_are_draws_of_their_own(weight):
-    """Of n rows they share about n^2 / N: within five standard deviations of 17."""
+def test_what_screening_leaves_of_a_sample_is_not_drawn_anew(weight, monkeypatch):
+    """It is centred like the rows that are left."""
     rows = distribute(weight=weight)
-    head, tail = rows.head(2000), rows.tail(2000)
-    assert head.n_rows == tail.n_rows == 2000
-    shared = len(set(head.centred()[:, 0]) & set(tail.centred()[:, 0]))
-    n_candidates = N if weight is None else np.count_nonzero(weight)
-    assert abs(shared - 2000**2 / n_candidates) < 5 * 17
+    reach = Reach(X[:2500:100] - rows.mean, 1.0, 1.0, 0.5)
+    before = rows.sample(N).centred() + rows.mean
+    monkeypatch.setattr(DaskRows, "draw", None)
+    left, share = rows.within(reach)
+    kept = reach.contains(X - rows.mean)
+    w = np.ones(N) if weight is None else weight
+    assert share == pytest.approx(w[~kept].sum() / w.sum())
+    np.testing.assert_allclose(left.mean, np.average(X[kept], axis=0, weights=w[kept]))
+    after = left.sample(N).centred() + left.mean
+    expected = before[reach.contains(before - rows.mean)]
+    np.testing.assert_allclose(after, expected, atol=1e-12)
+    assert left.n_distinct == (w * kept > 0).sum() == len(after)
 
 
-def test_head_is_a_sample_a_part_of_each_block_or_all(monkeypatch):
+@some_weight_or_none
+def test_no_row_is_in_head_and_tail(weight):
+    rows = distribute(weight=weight)
+    head, tail = rows.head(1500), rows.tail(2000)
+    assert (head.n_rows, tail.n_rows) == (1500, 2000)
+    assert not set(head.centred()[:, 0]) & set(tail.centred()[:, 0])
+
+
+def test_head_is_a_sample_or_a_part_of_each_block(monkeypatch):
     rows = distribute()
-    assert rows.head(N) is rows
+    assert rows.head(N).n_rows == N
+    assert isinstance(rows.head(N), InMemoryRows)
     assert isinstance(rows.head(1000), InMemoryRows)
     monkeypatch.setattr(base, "_GATHERED_BYTES", 2**10)
+    rows = distribute()
+    assert rows.head(N) is rows
     part = rows.head(N // 4)
     assert isinstance(part, DaskRows)
     assert part.blocks == rows.blocks

@@ -135,6 +135,13 @@ class Kind(NamedTuple):
     error: type[Exception] | None  # None: taken as floats
     message: str
     written: dict
+    missing: bool = False  # rows may have such cells, except in dask collections
+
+    def outcome(self, container):
+        """What becomes of it as rows: "refused", "missing" or "floats"."""
+        if self.missing and not container.startswith("dask"):
+            return "missing"
+        return "floats" if self.error is None else "refused"
 
 
 def in_objects(*columns):
@@ -277,20 +284,25 @@ KINDS = {
         ValueError,
         "contains NaN",
         merged(
-            in_objects(beside_numbers(None), beside_numbers(pd.NA)),
-            in_lists(beside_numbers(None), beside_numbers(pd.NA)),
+            in_objects(beside_numbers(None)),
+            in_lists(beside_numbers(None)),
             {
                 "pandas": {"Float64": (beside_numbers(None), "Float64")},
                 "polars": {"Float64": (beside_numbers(None), pl.Float64)},
                 "pyarrow": {
                     "double": (beside_numbers(None), "double"),
-                    "all": ([None] * N, "null"),
                     "bool": ([True, None] * 3, "bool"),
                 },
                 "pandas of pyarrow": {"double": (beside_numbers(None), "double")},
                 "dask frames": {"Float64": (beside_numbers(None), "Float64")},
             },
         ),
+        missing=True,
+    ),
+    "pandas.NA among objects": Kind(
+        ValueError,
+        "contains NaN",
+        merged(in_objects(beside_numbers(pd.NA)), in_lists(beside_numbers(pd.NA))),
     ),
     "dicts and other objects, structures": Kind(
         TypeError,
@@ -357,13 +369,13 @@ class Case(NamedTuple):
     table: object
 
 
-def cases(containers, *, refused):
-    """By name, each way in which one of the containers can hold each kind."""
+def cases(containers, outcome):
+    """By name, each way in which a container can hold a kind with this outcome."""
     found = {}
     for name, kind in KINDS.items():
-        if refused != (kind.error is not None):
-            continue
         for container in containers:
+            if kind.outcome(container) != outcome:
+                continue
             column, table = CONTAINERS[container]
             for form, (values, dtype) in kind.written.get(container, {}).items():
                 found[f"{name}: {container}, {form}"] = Case(
@@ -377,8 +389,9 @@ def cases(containers, *, refused):
 def page_table():
     """The table of doc/user_guide/reliability.rst, line by line."""
     lines = [("values", "what happens")]
+    said = {"missing": "missing cells", "floats": "taken as floats"}
     lines += [
-        (name, f"``{kind.error.__name__}``" if kind.error else "taken as floats")
+        (name, said.get(kind.outcome("")) or f"``{kind.error.__name__}``")
         for name, kind in KINDS.items()
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

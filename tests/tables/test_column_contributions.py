@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import skops.io
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from support.mixed_tables import orders
 
@@ -18,7 +17,7 @@ TABLE = orders()
 @pytest.fixture(scope="module")
 def model():
     matcher = DenoisingScoreMatcher(16, random_state=0)
-    return make_pipeline(TableEncoder(), SimpleImputer(), matcher).fit(TABLE)
+    return make_pipeline(TableEncoder(), matcher).fit(TABLE)
 
 
 def test_they_sum_to_those_of_the_model(model):
@@ -52,7 +51,7 @@ def test_a_conformal_detector_is_explained_by_its_pipeline(model):
     assert of_detector.equals(column_contributions(detector.estimator_, TABLE))
 
 
-@pytest.mark.parametrize("position", [slice(1, None), slice(0, 2)])
+@pytest.mark.parametrize("position", [slice(1, None), slice(0, 1)])
 def test_other_pipelines_are_refused(model, position):
     with pytest.raises(TypeError, match="TableEncoder"):
         column_contributions(model[position], TABLE)

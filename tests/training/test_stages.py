@@ -50,7 +50,7 @@ def run_training(
         drawn.append((index, stage))
         return Quadratic(index)
 
-    def next_stage(stage, improved):
+    def next_stage(stage, improved, parameters):
         assert stage == drawn[-1][1]
         improvements.append(improved)
         return STAGES[len(drawn)] if len(drawn) < len(STAGES) else None
@@ -128,7 +128,7 @@ def run_one_stage(n_runs, monitor, max_iter=10_000):
     result = train(
         START,
         Stage(10, 1, n_runs),
-        lambda stage, improved: None,
+        lambda stage, improved, parameters: None,
         draw_risk,
         scaling,
         validation_risk=lambda parameters: 1.0,
@@ -212,7 +212,7 @@ def test_each_stage_starts_where_the_last_one_ended():
     result = train(
         START,
         STAGES[0],
-        lambda stage, improved: next(left, None) if improved else None,
+        lambda stage, improved, parameters: next(left, None) if improved else None,
         lambda index, stage: quadratic,
         scaling,
         validation_risk=lambda parameters: quadratic(parameters)[0],
@@ -271,7 +271,7 @@ def test_stage_without_an_iteration_is_an_end_as_good_as_any():
     result = train(
         start,
         STAGES[0],
-        lambda stage, improved: next(left, None),
+        lambda stage, improved, parameters: next(left, None),
         lambda index, stage: minimum,
         lambda parameters, risk: IDENTITY,
         validation_risk=lambda parameters: minimum(parameters)[0],
@@ -314,7 +314,7 @@ def test_line_search_that_fails_is_a_stage_without_improvement():
         value, gradient = Quadratic(0)(parameters)
         return value, Parameters(*(-block for block in gradient))
 
-    def next_stage(stage, improved):
+    def next_stage(stage, improved, parameters):
         improvements.append(improved)
         return STAGES[1] if len(improvements) < 2 else None
 
