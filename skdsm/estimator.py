@@ -182,8 +182,8 @@ class DenoisingScoreMatcher(
 
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the previous fit, with all rows and
-        all corrupted copies from the first stage on. (If there are more than 131,072
-        rows, the first stage has so many, with one copy each.)
+        all corrupted copies from the first stage on. If there are more than 131,072
+        rows, the first stage has so many, with one copy each.
 
     n_jobs : int, default=None
         Number of threads that share the blocks of rows, in fits and in queries. None

@@ -303,7 +303,7 @@ class DensityMixin:
         return np.where(np.isnan(X), draws, X)
 
 
-def sampled(model, n_samples, random_state, extent):
+def sampled(model, n_samples, random_state, extent):  # numpydoc ignore=PR01,RT01
     """Draw rows (n, d) of a model; warn if these cannot be trusted."""
     rng = _generator(random_state)
     if is_enumerable(model):
@@ -318,7 +318,9 @@ def sampled(model, n_samples, random_state, extent):
     return rows[rng.choice(len(rows), size=n_samples, replace=False)]
 
 
-def estimated_log_partition(model, *, random_state, n_jobs, **limits):
+def estimated_log_partition(
+    model, *, random_state, n_jobs, **limits
+):  # numpydoc ignore=PR01,RT01
     """Evaluate log Z of a model; warn if it is not reliable."""
     with block_map(local_threads(n_jobs)) as map:
         result = log_partition(model, _generator(random_state), map=map, **limits)
