@@ -103,9 +103,10 @@ def drawing():
         parts.append(f'<path class="import" d="M{x1} {y1} {x2} {y2}"/>')
     for name, (x, y) in place.items():
         folder = "/" if (PACKAGE / name).is_dir() else ""
-        x1, y1 = x - width // 2, y - height // 2
+        wide = max(width, 11 * len(name))
+        x1, y1 = x - wide // 2, y - height // 2
         parts.append(
-            f'<rect x="{x1}" y="{y1}" width="{width}" height="{height}" rx="5"/>'
+            f'<rect x="{x1}" y="{y1}" width="{wide}" height="{height}" rx="5"/>'
         )
         parts.append(f'<text x="{x}" y="{y + 6}">{name}{folder}</text>')
     limit = round((min(layers_of_mathematics()) - 0.5) * ROW + height / 2 + 2)

@@ -1,6 +1,6 @@
 """
-Intruders in a pile of digits
-=============================
+Finding digits that do not belong
+=================================
 
 Ten piles of handwritten digits. In each, some ninety images show the same digit, and
 nine are intruders, one of every other digit. A model that was fitted to ninety more

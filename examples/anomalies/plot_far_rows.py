@@ -1,6 +1,6 @@
 """
-A cell of 999999
-================
+Placeholders such as 999999
+===========================
 
 In many tables a number such as 999999 stands for "missing". One such cell makes a row
 that is far from all others, and a detector has to call it unusual. This example shows
@@ -42,8 +42,8 @@ for screening in (False, True):
 print(f"left out of training: {fits[True][-1].screened_share_:.2%} of the rows")
 
 # %%
-# The way to the row
-# ------------------
+# The energy on the way to the row
+# --------------------------------
 # Let one cell of an ordinary row grow from 1,000 to 999999. Between the rows and the
 # absurd one, no corrupted row ever comes. A model that was trained on all rows has a
 # deep well at the end of the way. Nothing in the loss says how deep: near the far row

@@ -88,8 +88,8 @@ rank = pd.Series(scores).rank().astype(int)
 pd.DataFrame({"changed": odd, "rank": rank[list(odd)]})
 
 # %%
-# Blame
-# -----
+# Which cell is to blame
+# ----------------------
 # The contributions of the encoded columns, summed for each column of the table. A cell
 # that does not go with another one shares the blame with it.
 

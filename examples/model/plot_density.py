@@ -1,7 +1,7 @@
 """
-============================================
-Samples, and log-densities like scikit-learn
-============================================
+======================================
+Samples, and log-densities of new rows
+======================================
 
 A fitted model is a density: rows can be drawn from it, and with its partition function
 its log-density can be compared with the log-densities of
@@ -70,8 +70,8 @@ for sigma, score, value in zip(sigmas, scores, log_densities, strict=True):
 chosen = models[int(np.argmax(log_densities))]
 
 # %%
-# Beside scikit-learn's density estimates
-# ---------------------------------------
+# Comparison with scikit-learn's density estimates
+# ------------------------------------------------
 # The bandwidth is chosen by cross-validation, the number of components by the Bayesian
 # information criterion. Both do better in the plane, where rows are dense. The model
 # cannot be narrower than its ``sigma`` across the spiral, and along it small errors of

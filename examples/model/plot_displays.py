@@ -46,8 +46,8 @@ LossCurveDisplay.from_estimator(model)
 plt.show()
 
 # %%
-# Does it tell anomalies?
-# -----------------------
+# Do the scores separate anomalies?
+# ---------------------------------
 # Scores of rows that were held out, relative to the threshold. Below it rows are
 # predicted to be outliers: on the shaded side.
 
@@ -61,8 +61,8 @@ for label in ("benign", "malignant"):
     print(f"{label:10}{is_outlier.mean():5.0%} of {len(is_outlier)} called outliers")
 
 # %%
-# What does it take for normal?
-# -----------------------------
+# Which rows are normal to the model?
+# -----------------------------------
 # The energy as a function of two of the measurements, where the other two are at their
 # median. Rows are marked by what the model makes of all four: a row that lies within
 # the frontier of this slice may be an outlier, for the sake of the other two.
@@ -86,8 +86,8 @@ print(f"{inside.sum()} of {is_outlier.sum()} outliers lie within the frontier")
 print(X_train.nlargest(3, "mean concavity").to_string(index=False))
 
 # %%
-# Where does it pull?
-# -------------------
+# Where does the denoiser move rows?
+# ----------------------------------
 # The denoiser moves rows to where they are more probable. Arrows are drawn over the
 # Parzen density of the training rows, which the model was fitted to, and which has a
 # hill for every row that lies apart.
@@ -98,8 +98,8 @@ ScoreFieldDisplay.from_estimator(model, X_train, features=features)
 plt.show()
 
 # %%
-# Does it know the rows?
-# ----------------------
+# Do samples look like the rows?
+# ------------------------------
 # If so, rows drawn from the model look like the training rows. Many do, but some lie
 # where no row is: noise of one level leads to some places only, and elsewhere the
 # energy is a guess. The warning says so.

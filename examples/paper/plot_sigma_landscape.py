@@ -97,8 +97,8 @@ for sigma in sigmas:
     print(f"sigma={sigma:<6}{height:6.1f} nats  {'outlier' if label < 0 else 'inlier'}")
 
 # %%
-# What is learned, and what was to be learned
-# -------------------------------------------
+# The learned score and the Parzen density
+# ----------------------------------------
 # Arrows show the model's score; the background now is the Parzen density of the rows,
 # whose score it is trained to match. For a large ``sigma`` that is a smooth, easy task.
 # For a small one it has sharp ridges, and training never looks at the empty space
