@@ -125,8 +125,6 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
     >>> p = np.exp(density.score_samples(grid))
     >>> bool(abs(p.sum() * 0.01 - 1) < 0.01)
     True
-    >>> density.sample(5, random_state=0).shape
-    (5, 1)
     """
 
     _parameter_constraints = {
