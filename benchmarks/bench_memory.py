@@ -44,14 +44,17 @@ def fit(args):
     from sklearn.exceptions import ConvergenceWarning
 
     from skdsm import DenoisingScoreMatcher
+    from skdsm.training import schedule
 
     warnings.simplefilter("ignore", ConvergenceWarning)
     X = np.load(args.path, mmap_mode="r")
+    if args.all_rows:
+        schedule.UNQUESTIONED_ROWS = len(X)
     model = DenoisingScoreMatcher(
         args.components,
         max_iter=args.max_iter,
         n_jobs=args.n_jobs,
-        warm_start=args.all_rows,
+        warm_start=args.all_rows,  # without small samples first
         random_state=0,
     )
     model.fit(np.array(X[:2000]))  # imports, pools and caches are not the fit's

@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--components", type=int, default=128)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", nargs="*", help="beginnings of names; default all")
     args = parser.parse_args()
     describe_machine()
 
@@ -58,6 +59,8 @@ def main():
         name: lambda model=model: model.score_samples(queries)
         for name, model in (own | models).items()
     } | {"kNN": lambda: neighbours.kneighbors(queries)[0][:, -1]}
+    if args.only:
+        timed = {k: f for k, f in timed.items() if k.startswith(tuple(args.only))}
     ratios = median_ratios(timed, repeats=args.repeats)
     print(
         f"{args.rows} training rows, {args.features} features, {len(queries)} queries, "

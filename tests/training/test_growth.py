@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from support.quick_fits import two_clusters
 
 from skdsm import DenoisingScoreMatcher
@@ -96,6 +97,80 @@ def test_fit_tells_how_many_rows_were_enough():
     noisy = X + 0.5 * np.random.default_rng(1).standard_normal(X.shape)
     losses = [np.mean((m.reconstruct(noisy) - X) ** 2) for m in (matcher, every)]
     assert losses[0] < 1.01 * losses[1]
+
+
+def in_memory(X, tmp_path, monkeypatch):
+    return X
+
+
+def in_a_file(X, tmp_path, monkeypatch):
+    np.save(tmp_path / "X.npy", X)
+    return np.load(tmp_path / "X.npy", mmap_mode="r")
+
+
+def in_dask(X, tmp_path, monkeypatch):
+    da = pytest.importorskip("dask.array")
+    return da.from_array(X, chunks=(4000, -1))
+
+
+def on_a_device(X, tmp_path, monkeypatch):
+    strict = pytest.importorskip("array_api_strict")
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    return strict.asarray(X, device=strict.Device("device1"))
+
+
+@pytest.mark.usefixtures("few_are_unquestioned")
+@pytest.mark.parametrize("place", [in_memory, in_a_file, in_dask, on_a_device])
+@pytest.mark.parametrize("pays", [False, True], ids=["does not pay", "pays"])
+def test_rows_of_every_kind_follow_one_schedule(place, pays, tmp_path, monkeypatch):
+    """The unseen rows are read wherever they are; here their answer is given."""
+    answers = iter([pays, False])
+    read = []
+
+    def answer(losses, factor, further):
+        read.append(losses)
+        return (1.0 if next(answers) else 0.0), 0.0
+
+    monkeypatch.setattr("skdsm.training.growth.gain_of_growth", answer)
+    X = two_clusters(n_samples=9000)
+    X[::300] += 1000  # screened: so many rows less
+    rows = place(X, tmp_path, monkeypatch)
+    with config_context(working_memory=1, array_api_dispatch=place is on_a_device):
+        matcher = DenoisingScoreMatcher(2, tol=0.1, max_iter=300, random_state=0)
+        matcher.fit(rows)
+    (losses, *_) = read
+    assert np.isfinite(losses).all()
+    assert losses.shape == (32, 2)
+    n_used = len(X) - len(X[::300])
+    # the schedule's rows, less the rows of a sample that are screened
+    assert 0.95 * (8000 if pays else 2000) < matcher.sample_size_ <= n_used
+
+
+@pytest.mark.usefixtures("few_are_unquestioned")
+def test_blocks_are_evaluated_only_where_the_sample_needs_them(monkeypatch):
+    dask = pytest.importorskip("dask")
+    da = pytest.importorskip("dask.array")
+    from skdsm.rows import dask_risk
+
+    evaluated, evaluate_block = [], dask_risk.evaluate_block
+
+    def noted(*args, n_rows, **options):
+        evaluated.append(n_rows)
+        return evaluate_block(*args, n_rows=n_rows, **options)
+
+    monkeypatch.setattr(dask_risk, "evaluate_block", noted)
+    # the client takes 3,000 rows: enough for the first stages, but not for all
+    monkeypatch.setattr("skdsm.rows.base._GATHERED_BYTES", 3000 * 2 * 8)
+    X = da.from_array(two_clusters(n_samples=20_000), chunks=(5000, -1))
+    for pays, expected in ((False, set()), (True, {2000, 5000})):
+        gain = 1.0 if pays else 0.0
+        monkeypatch.setattr(
+            "skdsm.training.growth.gain_of_growth", lambda *args, gain=gain: (gain, 0.0)
+        )
+        matcher = DenoisingScoreMatcher(2, tol=0.1, max_iter=300, random_state=0)
+        with dask.config.set(scheduler="synchronous"):
+            matcher.fit(X)
+        assert set(evaluated) == expected
 
 
 def test_all_rows_count_once_where_all_are_used():

@@ -8,7 +8,7 @@ from support.quick_fits import settings as fit_settings
 
 from skdsm.rows.in_memory import prepare_rows
 from skdsm.training.fit import fit_energy_model
-from skdsm.training.schedule import Schedule, Stage
+from skdsm.training.schedule import UNQUESTIONED_ROWS, Schedule, Stage
 from skdsm.training.stages import Monitor
 
 SCHEDULES = st.builds(
@@ -90,10 +90,49 @@ def test_what_improves_goes_on(plan):
 
 @many_times
 @given(SCHEDULES)
-def test_warm_start_is_on_everything_at_once(plan):
-    assert plan.last() == Stage(plan.n_rows, plan.n_copies)
+def test_warm_start_is_on_all_that_is_unquestioned(plan):
+    warm = plan.warm()
+    assert warm.n_rows == min(plan.n_rows, max(UNQUESTIONED_ROWS, plan.smallest))
+    assert warm.n_copies == (plan.n_copies if warm.n_rows == plan.n_rows else 1)
+    assert plan.after(warm, improved=True) == warm
+
+
+@many_times
+@given(SCHEDULES)
+def test_nothing_follows_all_rows_and_copies(plan):
+    assert plan.last()[:2] == (plan.n_rows, plan.n_copies)
     assert plan.after(plan.last(), improved=False) is None
-    assert plan.after(plan.last(), improved=True) == plan.last()
+
+
+@many_times
+@given(SCHEDULES, st.integers(0, 5))
+def test_growth_is_questioned_where_it_is_dear_and_ends_with_the_first_no(plan, n_yes):
+    answers = []
+
+    def pays():
+        answers.append(len(answers) < n_yes)
+        return answers[-1]
+
+    stages, stage = [], plan.first()
+    while stage is not None:
+        stages.append(stage)
+        stage = plan.after(stage, False, pays)
+    unasked = max(UNQUESTIONED_ROWS, plan.smallest)
+    if plan.n_rows <= unasked:
+        assert not answers
+        assert stages == walk(plan, iter([]))
+    else:
+        asked = [stage for stage in stages if stage.n_rows >= unasked]
+        assert asked[0] == Stage(unasked, 1, 2)
+        assert len(answers) == len(asked) - (stages[-1] == plan.last())
+        assert stages[-1] == plan.last() or answers == [True] * n_yes + [False]
+
+
+def test_more_rows_begin_like_as_many_as_are_unquestioned():
+    few, many = Schedule(UNQUESTIONED_ROWS, 4, 2048), Schedule(10**9, 4, 2048)
+    sizes = [[size(stage) for stage in walk(plan, iter([]))] for plan in (few, many)]
+    n_rows = [n for n in sizes[0] if n <= UNQUESTIONED_ROWS]
+    assert sizes[1][: len(n_rows)] == n_rows
 
 
 class Stages(Monitor):
