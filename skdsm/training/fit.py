@@ -1,6 +1,5 @@
 """From prepared rows to a fitted energy model: the steps of a fit, in order."""
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -210,22 +209,28 @@ class _InUnits(Monitor):
         return self._monitor.end_stage(parameters.scale(self._unit), loss)
 
 
-def _train(rows, settings, seed, start, monitor, map, parts):
-    """All stages, in the frame of the centred rows divided by the unit."""
+def _begin(rows, settings, seed, start, parts):
+    """Type of the arithmetic, linear denoiser and starting parameters, by a sample."""
     sample, levels, unit = rows.sample(_START_ROWS), settings.levels, settings.unit
     sample = sample.scaled(unit, sample.dtype)
     precision = parts.precision(sample.centred(), levels)
     # what rounding has left of the rows is the same in each unit, and so is the start
     X = sample.centred().astype(precision).astype(sample.dtype)
-    weight = sample.weight
-    linear = linear_denoiser(X, weight, levels.mean_square)
+    linear = linear_denoiser(X, sample.weight, levels.mean_square)
+    if start is None:
+        rng = np.random.default_rng((seed, _START))
+        start = parts.start(X, sample.weight, linear, settings.n_components, rng)
+    return precision, linear, start
+
+
+def _train(rows, settings, seed, start, monitor, map, parts):
+    """All stages, in the frame of the centred rows divided by the unit."""
+    levels, unit = settings.levels, settings.unit
     m, d = settings.n_components, rows.n_features
     smallest = max(_MIN_STAGE_ROWS, int(_ROWS_PER_PARAMETER * m * d))
     plan = parts.schedule(rows.n_rows, settings.n_corruptions, smallest)
     first = plan.first() if start is None else plan.warm()
-    if start is None:
-        rng = np.random.default_rng((seed, _START))
-        start = parts.start(X, weight, linear, m, rng)
+    precision, linear, start = _begin(rows, settings, seed, start, parts)
 
     def risk_of(rows, seed, n_copies=settings.n_corruptions):
         drawn = settings._replace(n_corruptions=n_copies)
@@ -238,20 +243,17 @@ def _train(rows, settings, seed, start, monitor, map, parts):
     # tell that it has overfitted its sample
     validation_risk = risk_of(rows.tail(_VALIDATION_ROWS), (seed, _VALIDATION))
 
-    @cache
-    def unseen_risks(n_rows):
-        unseen = rows.tail(n_rows)
-        size = unseen.n_rows // GROUPS
-        groups = [unseen.head((k + 1) * size).tail(size) for k in range(GROUPS)]
-        return [risk_of(group, (seed, _GROWTH, k)) for k, group in enumerate(groups)]
-
-    def growth_risks(stage):
+    def unseen_risks(stage):
         n_unseen = max(rows.n_rows - stage.n_rows, _VALIDATION_ROWS)
-        return unseen_risks(min(n_unseen, UNSEEN_ROWS))
+        unseen = rows.tail(min(n_unseen, UNSEEN_ROWS))
+        size = unseen.n_rows // GROUPS
+        for k in range(GROUPS):  # made when it is asked: each has noise and scratch
+            group = unseen.head((k + 1) * size).tail(size)
+            yield risk_of(group, (seed, _GROWTH, k))
 
     identity_loss = 0.5 * levels.mean_square * d
     growth = Growth(
-        plan, start, growth_risks, identity_loss=identity_loss, tol=settings.tol
+        plan, start, unseen_risks, identity_loss=identity_loss, tol=settings.tol
     )
     return train(
         start,

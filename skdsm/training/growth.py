@@ -23,8 +23,8 @@ _FACTOR = 4  # of the sample's size, if training starts with the present one
 class Growth:
     """Goes through the stages of a schedule, and stops where growth would not pay.
 
-    Training begins with the parameters `start`. ``risks(stage)`` has the risks of
-    groups of rows that the stage does not see, of about equal weight. A gain counts
+    Training begins with the parameters `start`. ``risks(stage)`` goes through the risks
+    of groups of rows that the stage does not see, of about equal weight. A gain counts
     from the fraction `tol` of the reducible loss on.
     """
 

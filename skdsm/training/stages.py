@@ -147,6 +147,7 @@ def train(
                 learn_gains=learn_gains,
                 end_iteration=end_iteration,
             )
+        risk = None  # or its noise would still take memory while the next is drawn
         stage_ends.append(len(losses))
         validation.append(validation_risk(parameters))
         stopped = monitor.end_stage(parameters, validation[-1]) or status == _REQUESTED
