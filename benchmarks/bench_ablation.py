@@ -84,8 +84,8 @@ class OnePlainDraw(OneDraw, PlainRows):
     """Both."""
 
 
-def random_start(X, sample_weight, linear, n_components, rng):
-    m, d = n_components, X.shape[1]
+def random_start(X, sample_weight, linear, settings, rng):
+    m, d = settings.n_components, X.shape[1]
     W = rng.standard_normal((m, d)) / np.sqrt(d)
     return Parameters(W, np.zeros(m), np.zeros(d), np.ones(m))
 

@@ -9,7 +9,7 @@ from skdsm.model.parameters import Parameters
 from skdsm.training.corruption import NoiseLevels
 from skdsm.training.energy_matching import match_energy
 from skdsm.training.growth import GROUPS, UNSEEN_ROWS, Growth
-from skdsm.training.initialization import data_dependent_start, linear_denoiser
+from skdsm.training.initialization import draw_start, linear_denoiser
 from skdsm.training.preconditioner import curvature_scaling
 from skdsm.training.protocols import Rows
 from skdsm.training.schedule import Schedule
@@ -127,7 +127,7 @@ class Parts(NamedTuple):
     """
 
     schedule: object = Schedule
-    start: object = data_dependent_start
+    start: object = draw_start
     scaling: object = curvature_scaling
     precision: object = training_precision
 
@@ -219,7 +219,7 @@ def _begin(rows, settings, seed, start, parts):
     linear = linear_denoiser(X, sample.weight, levels.mean_square)
     if start is None:
         rng = np.random.default_rng((seed, _START))
-        start = parts.start(X, sample.weight, linear, settings.n_components, rng)
+        start = parts.start(X, sample.weight, linear, settings, rng)
     return precision, linear, start
 
 

@@ -1,4 +1,15 @@
-"""Where training starts: the best linear denoiser, drawn with hinged units."""
+"""Where training starts: random hinged units, near the best linear denoiser.
+
+Gradient descent leaves a nearly linear start slowly where clusters lie in a symmetric
+pattern, such as on a ring: for hundreds of iterations, the model cannot tell them
+apart. Where gains are learned, units may be steeper, as in [1]_, and gains make up for
+that.
+
+References
+----------
+.. [1] G.-B. Huang, Q.-Y. Zhu and C.-K. Siew, "Extreme learning machine: theory and
+   applications", Neurocomputing 70, 2006.
+"""
 
 from typing import NamedTuple
 
@@ -7,9 +18,17 @@ import numpy as np
 from skdsm.exceptions import NonFiniteError
 from skdsm.model.parameters import Parameters
 
-__all__ = ["LinearDenoiser", "data_dependent_start", "linear_denoiser"]
+__all__ = [
+    "LinearDenoiser",
+    "data_dependent_start",
+    "draw_start",
+    "linear_denoiser",
+    "steep_start",
+]
 
 _SPREAD = 1.5  # standard deviation of the logarithm of the units' sizes
+_SAMPLE = slice(0, 4096)  # of the rows, which are in random order
+_RIDGE = 3e-2  # relative to the mean curvature in a gain
 
 
 class LinearDenoiser(NamedTuple):
@@ -43,6 +62,18 @@ def linear_denoiser(X, sample_weight, mean_square_level):
     return LinearDenoiser(directions[:, ::-1], shrinkage, loss)
 
 
+def draw_start(X, sample_weight, linear, settings, rng):
+    """Draw starting parameters for centred rows (n, d), by what is to be fitted.
+
+    Implicit score matching has no lower bound on a sample: steep units would find that
+    out.
+    """
+    m = settings.n_components
+    if settings.learn_gains and settings.objective == "dsm":
+        return steep_start(X, sample_weight, linear, settings.levels, m, rng)
+    return data_dependent_start(X, sample_weight, linear, m, rng)
+
+
 def data_dependent_start(X, sample_weight, linear, n_components, rng):
     """Draw starting parameters that have the Jacobian of the best linear denoiser.
 
@@ -66,9 +97,41 @@ def data_dependent_start(X, sample_weight, linear, n_components, rng):
         sample_weight = np.ones(len(X))
     hinges = rng.choice(len(X), size=m, p=sample_weight / sample_weight.sum())
     b = -np.einsum("ij,ij->i", W, X[hinges].astype(np.float64))
-    sample = slice(0, 4096)  # rows are in random order
-    share = sample_weight[sample] / sample_weight[sample].sum()
-    code = Parameters(W, b, np.zeros(d), np.ones(m)).hidden(X[sample])
+    share = sample_weight[_SAMPLE] / sample_weight[_SAMPLE].sum()
+    code = Parameters(W, b, np.zeros(d), np.ones(m)).hidden(X[_SAMPLE])
     mean_code = share @ code
-    c = share @ X[sample] - mean_code @ W
+    c = share @ X[_SAMPLE] - mean_code @ W
     return Parameters(W, b, c, np.ones(m))
+
+
+def steep_start(X, sample_weight, linear, levels, n_components, rng):
+    """Draw starting parameters with steeper units, and the gains that denoise best.
+
+    The weights and intercepts of `data_dependent_start` are multiplied by random
+    factors, log-uniform from one to where typical weights ``|W_j|`` are
+    ``min(1 / sigma, m / d)`` for the lowest noise level sigma, in units of the rows'
+    spread: a unit is no sharper than the noise lets it see, and m units of that width
+    still cover the rows. Given these, the loss is a parabola in gains and visible
+    intercept: a ridge regression on rows corrupted once has them, with
+    ``A_jk = cov(h_j, h_k) W_j . W_k`` and ``A g = E[(h_j - E h_j) W_j . x]``.
+    """
+    start = data_dependent_start(X, sample_weight, linear, n_components, rng)
+    per_column = max(n_components / X.shape[1], 1.0)
+    typical = 2 / np.sqrt(per_column)  # where no direction shrinks
+    steepest = max(1.0, min(1 / levels.low, per_column) / typical)
+    factor = steepest ** rng.random(n_components)
+    W, b = factor[:, None] * start.components, factor * start.intercept_hidden
+
+    X = X[_SAMPLE].astype(np.float64)
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight[_SAMPLE]
+    share = (weight / weight.sum())[:, None]
+    level = levels.at(rng.random((len(X), 1)))
+    X_noisy = X + level * rng.standard_normal(X.shape)
+    H = start._replace(components=W, intercept_hidden=b).hidden(X_noisy)
+    mean_code = (share * H).sum(axis=0)
+    H -= mean_code
+    A = (H.T @ (share * H)) * (W @ W.T)
+    A[np.diag_indices_from(A)] += _RIDGE * np.trace(A) / len(A) or 1.0
+    g = np.linalg.solve(A, (share * H * (X @ W.T)).sum(axis=0))
+    c = (share * X).sum(axis=0) - (g * mean_code) @ W
+    return Parameters(W, b, c, g)

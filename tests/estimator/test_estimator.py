@@ -349,9 +349,10 @@ def test_warm_start_begins_where_the_last_fit_ended(parameters):
 
     It would if any part of the model were forgotten, or in another frame.
     """
-    matcher = quick(warm_start=True, **parameters).fit(X + 5)
+    rows = two_clusters(n_samples=2000) + 5
+    matcher = quick(warm_start=True, **parameters).fit(rows)
     first, *_, last = matcher.loss_curve_
-    again = matcher.set_params(max_iter=1).fit(X + 5).loss_curve_[0]
+    again = matcher.set_params(max_iter=1).fit(rows).loss_curve_[0]
     assert again < last + 0.3 * (first - last)
 
 

@@ -95,7 +95,7 @@ def test_search_without_labels_finds_a_model_near_the_best(mixture, models):
     assert divergences[search.best_index_] < 1.25 * min(divergences)
     assert max(divergences) > 3 * min(divergences)  # there was something to choose
     ranks = spearmanr(search.cv_results_["mean_test_score"], np.negative(divergences))
-    assert ranks.statistic > 0.9
+    assert ranks.statistic > 0.85
 
 
 def test_mean_of_score_samples_would_pick_a_far_worse_model(mixture, models):
@@ -118,7 +118,7 @@ def scores_by_sigma(X, gains):
 @pytest.mark.parametrize("gains", ["unit", "learned"])
 def test_score_prefers_the_smallest_sigma_on_a_discrete_column(gains):
     """As documented: such rows have no density, and the score has no bound."""
-    X = normal_rows(n_samples=400, n_features=2)
+    X = normal_rows(n_samples=4000, n_features=2)
     X[:, 0] = X[:, 0] > 0
     scores = scores_by_sigma(X, gains)
     assert (np.diff(scores) < 0).all()

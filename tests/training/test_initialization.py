@@ -1,10 +1,18 @@
-"""Training starts from the best linear denoiser, drawn with hinged units."""
+"""Training starts from hinged units, near the best linear denoiser or steeper."""
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
+from support.quick_fits import settings
 
 from skdsm.model.energy import EnergyModel
-from skdsm.training.initialization import data_dependent_start, linear_denoiser
+from skdsm.training.corruption import NoiseLevels
+from skdsm.training.initialization import (
+    data_dependent_start,
+    draw_start,
+    linear_denoiser,
+    steep_start,
+)
 
 SIGMA = 0.6
 D = 4
@@ -170,3 +178,96 @@ def test_draw_depends_on_the_generator_only(data):
     assert not np.allclose(
         start(data, 5, 0)[1].components, start(data, 5, 1)[1].components
     )
+
+
+LEVELS = NoiseLevels(0.2, 1.3)
+
+
+def steep(data, m, seed=0):
+    X, weight = data
+    linear = linear_denoiser(X, weight, LEVELS.mean_square)
+    return steep_start(X, weight, linear, LEVELS, m, np.random.default_rng(seed))
+
+
+def test_steep_units_are_hinged_units_of_the_plain_start_and_up_to_the_noise_level(
+    data,
+):
+    X, weight = data
+    m = 3000
+    linear = linear_denoiser(X, weight, LEVELS.mean_square)
+    plain = data_dependent_start(X, weight, linear, m, np.random.default_rng(0))
+    W, b, _, _ = steep(data, m)
+    factor = W[:, 0] / plain.components[:, 0]
+    np.testing.assert_allclose(W, factor[:, None] * plain.components, rtol=1e-12)
+    np.testing.assert_allclose(b, factor * plain.intercept_hidden, rtol=1e-12)
+    typical = 2 * np.sqrt(D / m)
+    quantile = np.log(factor) / np.log(1 / LEVELS.low / typical)
+    assert kstest(quantile, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("levels", "m"), [(NoiseLevels(50.0, 100.0), 7), (NoiseLevels(1e-150, 1.0), D)]
+)
+def test_units_stay_under_wide_noise_and_where_they_are_few(data, levels, m):
+    X, weight = data
+    linear = linear_denoiser(X, weight, SIGMA**2)
+    W, b, _, _ = steep_start(X, weight, linear, levels, m, np.random.default_rng(0))
+    plain = data_dependent_start(X, weight, linear, m, np.random.default_rng(0))
+    np.testing.assert_array_equal(W, plain.components)
+    np.testing.assert_array_equal(b, plain.intercept_hidden)
+
+
+@pytest.mark.parametrize("m", [3, 40])
+def test_gains_and_intercept_of_a_steep_start_denoise_best(data, m):
+    """Brute force, on the same corrupted rows, one residual at a time."""
+    X, weight = data
+    linear = linear_denoiser(X, weight, LEVELS.mean_square)
+    rng = np.random.default_rng(0)
+    W, b, c, g = steep_start(X, weight, linear, LEVELS, m, rng)
+
+    again = np.random.default_rng(0)
+    data_dependent_start(X, weight, linear, m, again)
+    again.random(m)
+    level = LEVELS.at(again.random((len(X), 1)))
+    X_noisy = X + level * again.standard_normal(X.shape)
+
+    H = 1 / (1 + np.exp(-(X_noisy @ W.T + b)))
+    share = weight / weight.sum()
+    # columns of the design: what a unit gain, or a unit intercept, adds to all residuals
+    design = np.stack([np.outer(H[:, j], W[j]).ravel() for j in range(m)], axis=1)
+    design = np.hstack([design, np.tile(np.eye(D), (len(X), 1))])
+    root = np.sqrt(np.repeat(share, D))[:, None]
+    centred = H - share @ H
+    curvature = [share @ centred[:, j] ** 2 * (W[j] @ W[j]) for j in range(m)]
+    ridge = np.sqrt(np.r_[np.full(m, 3e-2 * np.mean(curvature)), np.zeros(D)])
+    expected = np.linalg.lstsq(
+        np.vstack([root * design, np.diag(ridge)]),
+        np.r_[root[:, 0] * X.ravel(), np.zeros(m + D)],
+        rcond=None,
+    )[0]
+    np.testing.assert_allclose(g, expected[:m], rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(c, expected[m:], rtol=1e-7, atol=1e-9)
+
+
+def test_constant_rows_have_a_steep_start():
+    X = np.zeros((5, D))
+    linear = linear_denoiser(X, None, LEVELS.mean_square)
+    rng = np.random.default_rng(0)
+    for block in steep_start(X, None, linear, LEVELS, 6, rng):
+        np.testing.assert_array_equal(block, 0)
+
+
+@pytest.mark.parametrize(
+    ("learn_gains", "objective", "steep"),
+    [(True, "dsm", True), (True, "ism", False), (False, "dsm", False)],
+)
+def test_gains_start_at_one_where_they_are_fixed_or_the_loss_has_no_bound(
+    data, learn_gains, objective, steep
+):
+    X, weight = data
+    linear = linear_denoiser(X, weight, LEVELS.mean_square)
+    options = settings(
+        n_components=6, learn_gains=learn_gains, objective=objective, levels=LEVELS
+    )
+    g = draw_start(X, weight, linear, options, np.random.default_rng(0)).gains
+    assert (g == 1).all() != steep
