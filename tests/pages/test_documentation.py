@@ -1,10 +1,11 @@
-"""The user guide names functions of this test suite as proofs: they must exist."""
+"""What the README and the pages name exists, and what the README shows runs."""
 
 import pydoc
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from skdsm.command.main import main
 
@@ -66,3 +67,39 @@ def test_the_readme_ranks_a_csv(tmp_path, monkeypatch, capsys):
     assert first.startswith("1,124,")
     assert len(rest) == 199
     assert "<svg" in Path("ranking.html").read_text()
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_links_of_the_readme_exist():
+    files = [name for name in re.findall(r"\]\((.*?)\)", README) if "//" not in name]
+    assert len(files) >= 10
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_code_finds_a_row_and_its_cell():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"kind": ["tea", "pot"] * 100, "price": [6.0, 30.0] * 100})
+    table["price"] *= rng.lognormal(0, 0.1, len(table))
+    table.loc[41, "price"] = 200.0
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    names = {"table": table}
+    exec(block, names)
+    assert names["scores"].argmin() == 41
+    assert names["blame"].loc[41].idxmax() == "price"
+
+
+def test_accuracies_in_the_readme_are_those_measured():
+    printed = (ROOT / "doc" / "benchmarks" / "bench_ranking.txt").read_text()
+    for rows, title, first in (
+        ("normal", "one-class", "combined"),
+        ("all", "unsupervised", "skdsm"),
+    ):
+        (line,) = re.findall(rf"\| ROC AUC, trained on {rows} rows \|(.*)", README)
+        summary = printed.split(f"{title}: summary")[1].split(f"{title}: ROC AUC")[0]
+        measured = dict(re.findall(r"^(\w+) +(0\.\d+)", summary, re.M))
+        for shown, name in zip(
+            re.findall(r"0\.\d{3}", line), [first, "kNN", "IForest", "GMM"], strict=True
+        ):
+            assert shown == f"{float(measured[name]):.3f}", name
