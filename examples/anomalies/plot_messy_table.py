@@ -112,7 +112,7 @@ share = blame.div(blame.sum(axis=1), axis=0)
 share.iloc[-1] = 0  # of a normal order no cell is to blame
 columns = [name for name in share if share[name].max() > 0.25]
 formats = {"price": "{:.2f}".format, "quantity": "{:.0f}".format}
-formats["when"] = "{:%d %b %H:%M}".format
+formats["when"] = "{:%H:%M}".format
 
 
 def draw_row(ax, y, name, order, share):
@@ -128,7 +128,8 @@ def draw_row(ax, y, name, order, share):
 
 
 plt.rcParams["font.size"] = 13
-fig, ax = plt.subplots(figsize=(9.4, 4.8), layout="constrained")
+fig, ax = plt.subplots(figsize=(7, 4.7), layout="constrained")
+fig.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
 for place, (index, order) in enumerate(shown.iterrows()):
     last = place == len(shown) - 1
     name = f"{len(table):,}." if last else f"{place + 1}."

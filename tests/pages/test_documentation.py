@@ -73,7 +73,8 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_links_of_the_readme_exist():
-    files = [name for name in re.findall(r"\]\((.*?)\)", README) if "//" not in name]
+    links = re.findall(r"\]\((.*?)\)|src=\"(.*?)\"", README)
+    files = [link or source for link, source in links if "//" not in link]
     assert len(files) >= 10
     assert [name for name in files if not (ROOT / name).exists()] == []
 
