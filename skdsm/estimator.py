@@ -80,9 +80,9 @@ class DenoisingScoreMatcher(
     Parzen density of the rows, which is a kernel density estimate with Gaussian
     kernels.
 
-    Standardise the columns first, unless they share a unit. The model follows
-    translations and rotations of the data, and with its defaults another unit of all
-    columns, but not a change of scale of single ones.
+    Standardise the columns first, unless they share a unit: the scale of a column
+    decides how much it counts. Shifts and rotations of the data make no difference, nor
+    does, with the defaults, another unit for all columns at once.
 
     Read more in the :ref:`User Guide <user_guide>`.
 

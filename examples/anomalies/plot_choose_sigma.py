@@ -170,7 +170,7 @@ for sigma in (0.05, search.best_params_["denoisingscorematcher__sigma"], 1.13):
     model.set_params(denoisingscorematcher__sigma=sigma).fit(X)
     panels[f"sigma = {sigma:.2f}"] = -model.score_samples(grid)
 
-fig = plt.figure(figsize=(11, 7.4), layout="constrained")
+fig = plt.figure(figsize=(8, 6.6), layout="constrained")
 upper, lower = fig.subfigures(nrows=2, height_ratios=[1, 1.2])
 for ax, (title, energy) in zip(upper.subplots(1, 4), panels.items(), strict=True):
     height = (energy - energy.min()).reshape(len(x), len(x))

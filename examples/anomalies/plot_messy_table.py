@@ -69,7 +69,7 @@ model = make_pipeline(TableEncoder(), DenoisingScoreMatcher(random_state=0))
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", SentinelWarning)
     model.fit(table)
-print(caught[0].message)
+print(*str(caught[0].message).split(". "), sep="\n")
 
 # %%
 # What it took each column for, and what it left out:

@@ -87,12 +87,12 @@ def tile(ax, pictures, n_columns, **kwargs):
     return ax.imshow(canvas, **kwargs)
 
 
-fig, axes = plt.subplots(5, figsize=(9, 5.2), layout="constrained")
+fig, axes = plt.subplots(5, figsize=(7.5, 4.6), layout="constrained")
 for ax, (name, pictures) in zip(axes, rows.items(), strict=True):
     tile(ax, pictures[shown], 10, cmap="gray_r", vmin=0, vmax=1)
     label = name if name == "clean" else f"{name}\n{errors[name]:.3f}"
-    ax.text(-1.5, 3.5, label, ha="right", va="center", fontsize=13)
-fig.suptitle("Root mean square error of a pixel, over all test images", fontsize=13)
+    ax.text(-1.5, 3.5, label, ha="right", va="center", fontsize=12)
+fig.suptitle("Root mean square error of a pixel, over all test images", fontsize=12)
 plt.show()
 
 # %%
@@ -110,7 +110,7 @@ pictures = matcher.components_[strongest]
 pictures = pictures / np.abs(pictures).max(axis=1, keepdims=True)
 print(f"gains are between {matcher.gains_.min():.2f} and {matcher.gains_.max():.2f}")
 
-fig, ax = plt.subplots(figsize=(9, 3.9), layout="constrained")
+fig, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 image = tile(ax, pictures, 10, cmap="RdBu_r", vmin=-1, vmax=1)
 fig.colorbar(image, label="weight, relative to the largest", aspect=30)
 plt.show()

@@ -152,7 +152,7 @@ STYLES = {  # colours told apart by colour-blind readers too
     "implicit": {"color": "black", "lw": 2, "ls": (0, (1, 2))},
 }
 
-fig, axes = plt.subplots(3, 3, figsize=(11, 8), layout="constrained", sharex="row")
+fig, axes = plt.subplots(3, 3, figsize=(8, 7), layout="constrained", sharex="row")
 for column, sigma in zip(axes.T, sigmas, strict=True):
     apart, together, gradients = column
     for name, style in STYLES.items():
@@ -160,19 +160,19 @@ for column, sigma in zip(axes.T, sigmas, strict=True):
         apart.plot(steps, value, **style)
         together.plot(steps, value + constants[sigma][name], label=name, **style)
         gradients.loglog(sizes, distances[sigma, name], **style)
-    apart.set_title(f"sigma = {sigma}", fontsize=13)
-    together.set_xlabel("step from the fitted parameters", fontsize=12)
-    gradients.set_xlabel("draws", fontsize=12)
+    apart.set_title(f"sigma = {sigma}")
+    together.set_xlabel("step from the fit")
+    gradients.set_xlabel("draws")
+    together.set_xticks([-1, 0, 1])
     for ax in column:
         ax.spines[["top", "right"]].set_visible(False)
-axes[0, 0].set_ylabel("objectives", fontsize=12)
-axes[1, 0].set_ylabel("objectives,\nwith constants", fontsize=12)
-axes[2, 0].set_ylabel("distance to\nthe exact gradient", fontsize=12)
+axes[0, 0].set_ylabel("objectives")
+axes[1, 0].set_ylabel("objectives,\nwith constants")
+axes[2, 0].set_ylabel("distance to\nthe exact gradient")
 fig.legend(
     *axes[1, 0].get_legend_handles_labels(),
     loc="outside upper center",
     ncols=3,
-    fontsize=13,
     frameon=False,
 )
 plt.show()

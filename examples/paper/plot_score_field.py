@@ -59,7 +59,7 @@ import matplotlib.pyplot as plt
 
 from skdsm.display import ScoreFieldDisplay
 
-fig, axes = plt.subplots(ncols=3, figsize=(11, 4), layout="constrained")
+fig, axes = plt.subplots(ncols=3, figsize=(8, 3), layout="constrained")
 options = {
     "levels": [0, 0.5, 1, 1.5, 2, 3, 4, 6, 8],
     "scatter_kw": {"s": 3},
@@ -69,9 +69,9 @@ options = {
 }
 for ax, (name, model) in zip(axes, models.items(), strict=False):
     ScoreFieldDisplay.from_estimator(model, X, background="energy", ax=ax, **options)
-    ax.set_title(name, fontsize=13)
+    ax.set_title(name)
 ScoreFieldDisplay.from_parzen(X, sigma, ax=axes[-1], **options)
-axes[-1].set_title("Parzen density", fontsize=13)
+axes[-1].set_title("Parzen density")
 for ax in axes:
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[], aspect="equal")
 plt.show()

@@ -63,7 +63,7 @@ levels = [0, 0.5, 1, 2, 5, 10, 20, 50]
 
 
 def draw_all(display, **kwargs):
-    fig, axes = plt.subplots(2, 4, figsize=(11, 5.4), layout="constrained")
+    fig, axes = plt.subplots(2, 4, figsize=(8, 4.4), layout="constrained")
     for row, (name, (X, _)) in zip(axes, data.items(), strict=True):
         for ax, sigma in zip(row, sigmas, strict=True):
             shown = display.from_estimator(
@@ -78,9 +78,9 @@ def draw_all(display, **kwargs):
                 **kwargs,
             )
             ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
-            ax.set_title(f"sigma = {sigma}", fontsize=13)
+            ax.set_title(f"sigma = {sigma}")
     bar = fig.colorbar(shown.contour_, ax=axes, format="%g", aspect=35)
-    bar.set_label("nats above the lowest", fontsize=12)
+    bar.set_label("nats above the lowest")
 
 
 draw_all(EnergyDisplay)
