@@ -104,3 +104,20 @@ def test_accuracies_in_the_readme_are_those_measured():
             re.findall(r"0\.\d{3}", line), [*own, "kNN", "IForest", "GMM"], strict=True
         ):
             assert shown == f"{float(measured[name]):.3f}", name
+
+
+def names_in_the_api_reference():
+    """Each class and function that doc/api.rst lists; of a module, what it exports."""
+    page = (ROOT / "doc" / "api.rst").read_text()
+    for block in re.findall(r"autosummary::\n(?:   :.*\n)+\n((?:   \S+\n)+)", page):
+        for name in block.split():
+            module = pydoc.locate(f"skdsm.{name}")
+            members = getattr(module, "__all__", None)
+            yield from [f"{name}.{member}" for member in members or []] or [name]
+
+
+def test_everything_in_the_api_reference_has_an_example():
+    names = list(names_in_the_api_reference())
+    assert len(names) >= 30
+    for name in names:
+        assert ">>>" in pydoc.locate(f"skdsm.{name}").__doc__, name
