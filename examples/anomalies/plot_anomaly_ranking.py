@@ -110,8 +110,8 @@ anomaly = compare(piles)
 
 # %%
 # Every detector finds most of the intruders. The standard errors are larger than the
-# differences between the best ones, so nobody wins this contest. The denoising
-# autoencoder takes by far the longest to fit.
+# differences between the best ones, so there is no clear winner.
+# ``DenoisingScoreMatcher`` takes by far the longest to fit.
 #
 # The picture
 # -----------

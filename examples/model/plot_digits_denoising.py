@@ -30,10 +30,10 @@ print(f"mean standard deviation of a pixel: {X.std(axis=0).mean():.2f}; noise: {
 # %%
 # Denoise
 # -------
-# Two others have a try as well. The best linear denoiser uses the mean and the
-# covariance of the pixels. The ideal denoiser of the Parzen density is the one that the
-# model is trained to match: it takes a noisy image for one of the training images, and
-# averages these by how probable each is.
+# Two other denoisers, for comparison. The best linear one uses the mean and the
+# covariance of the pixels. The ideal denoiser of the Parzen density is what the model
+# is trained to match. It averages the training images, each weighted by how probable it
+# is that the noisy image came from it.
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.model.parzen import parzen_posterior_mean
@@ -63,9 +63,8 @@ for name in ("noisy", "linear", "Parzen", "model"):
     print(f"{name:8}{errors[name]:.3f}")
 
 # %%
-# With 64 hidden units the model comes nearer to the new images than the ideal that it
-# was trained to match: that one has the training images by heart, and can only offer
-# averages of them.
+# With 64 hidden units the model comes nearer to the new images than the ideal denoiser,
+# which knows the training images only, and returns averages of them.
 #
 # The picture
 # -----------
@@ -99,8 +98,8 @@ plt.show()
 # What the hidden units look for
 # ------------------------------
 # A row of ``components_`` is a picture too. Its unit is switched on by images that are
-# dark where it is red and light where it is blue, and adds, by its gain, just this to
-# the reconstruction. Here are the 40 units that move reconstructions the most.
+# dark where it is red and light where it is blue, and adds this picture, times its
+# gain, to the reconstruction. Here are the 40 units that move reconstructions the most.
 
 H = matcher.transform(X_noisy)
 strength = H.std(axis=0) * np.abs(matcher.gains_)

@@ -5,13 +5,13 @@ Three objectives, one gradient
 Vincent (2011) showed that three ways to fit a score field agree. They fit the score of
 the model to the score of the Parzen density :math:`q_\sigma` of the training rows:
 
-- *explicit* score matching compares the two scores, which takes a sum over all training
-  rows for each corrupted one;
-- *implicit* score matching takes the divergence of the model's score, and no target;
-- *denoising* score matching takes the way back from a corrupted row to the clean one.
+- *explicit* score matching compares the two scores. This needs a sum over all training
+  rows for each corrupted row;
+- *implicit* score matching needs the divergence of the model's score, and no target;
+- *denoising* score matching needs the way back from a corrupted row to the clean row.
 
-In expectation they differ by constants that the model has no part in, so that all three
-have the same gradient. Here we draw corrupted rows and look.
+In expectation they differ by constants that do not depend on the model, so all three
+have the same gradient. Here we draw corrupted rows and compare.
 """
 
 # %%

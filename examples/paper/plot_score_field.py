@@ -9,7 +9,7 @@ each of them (Vincent, 2011). Here are both, on the two half moons.
 
 The Parzen score is a sum over all training rows; the model's, over a few hidden units.
 In the paper's model the height of a unit's step and its steepness are one number, the
-length of its weight vector. A narrow gap asks for a low but steep step, and that it
+length of its weight vector. A narrow gap needs a low but steep step, which such a unit
 cannot have. With ``gains="learned"`` every unit has a height of its own.
 """
 
@@ -36,9 +36,8 @@ models = {
 # %%
 # Compare the fields
 # ------------------
-# Training never computes the Parzen score: it only asks for the way back from corrupted
-# rows to clean ones. How much of the Parzen score do the models miss, under noise that
-# they have not seen?
+# Training never computes the Parzen score: it only needs corrupted rows and clean ones.
+# How much of the Parzen score do the models miss, under noise that they have not seen?
 
 from skdsm.model.parzen import parzen_score
 

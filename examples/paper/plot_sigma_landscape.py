@@ -101,11 +101,11 @@ for sigma in sigmas:
 # ----------------------------------------
 # Arrows show the model's score; the background now is the Parzen density of the rows,
 # whose score it is trained to match. For a large ``sigma`` that is a smooth, easy task.
-# For a small one it has sharp ridges, and training never looks at the empty space
-# between them, where no noise of that level comes: what the model draws there, and how
-# high it puts one ridge against another, is a guess. So the moons have their best
-# held-out score at the smallest ``sigma``, where the outliers gather at an inner tip
-# that is as good a part of a moon as any.
+# For a small one it has sharp ridges, and noise of that level does not reach the empty
+# space between them. What the energy is there, and how high one ridge is against
+# another, is then a guess. So the moons have their best held-out score at the smallest
+# ``sigma``, although its outliers gather at an inner tip, which is a normal part of a
+# moon.
 
 draw_all(ScoreFieldDisplay, n_arrows=13)
 plt.show()
