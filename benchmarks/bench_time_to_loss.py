@@ -287,7 +287,7 @@ def draw(all_runs, path):
     columns = min(3, len(all_runs))
     rows = -(-len(all_runs) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(4 * columns, 3.2 * rows), squeeze=False
+        rows, columns, figsize=(3 * columns, 2.7 * rows), squeeze=False
     )
     for ax in axes.flat[len(all_runs) :]:
         ax.set_axis_off()

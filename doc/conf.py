@@ -131,6 +131,7 @@ sphinx_gallery_conf = {
     "subsection_order": [f"../examples/{name}" for name in SECTIONS],
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "reset_modules": ("matplotlib", "gallery_text.enlarge"),
     "doc_module": ("skdsm",),
     "reference_url": {"skdsm": None},
     "backreferences_dir": "generated/backreferences",
@@ -166,7 +167,7 @@ html_sidebars = {
     )
 }
 html_static_path = ["_static", str(MATHJAX)]
-html_css_files = ["narrow.css", "architecture.css"]
+html_css_files = ["theme.css", "narrow.css", "architecture.css"]
 html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -66,19 +66,23 @@ class DenoisingScoreMatcher(
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """Denoising autoencoder that is also an energy-based model of the data's density.
+    """Denoising autoencoder that ranks anomalies, and models the data's density.
 
-    A denoising autoencoder with tied weights, a logistic encoder and a linear decoder,
-    ``r(x) = c + W'(g * h)`` with ``h = logistic(W x + b)``, learns to remove Gaussian
-    noise. Training it matches the score of an energy-based model, the gradient of its
-    log-density, to the score of a Parzen density estimate of the data [1]_. One fitted
-    object therefore ranks anomalies (by the energy), extracts features (the hidden
-    code), denoises, knows the gradient of the log-density everywhere, and can be
-    sampled.
+    The model learns to remove Gaussian noise from rows. By that it learns how likely
+    rows are, up to a constant [1]_: `score_samples` is high for normal rows, and low
+    for anomalies. The same fitted object extracts features, denoises, fills missing
+    cells, knows the gradient of the log-density, and can be sampled.
 
-    Standardise the columns first, unless they share a unit. The model follows
-    translations and rotations of the data, and with its defaults another unit of all
-    columns, but not a change of scale of single ones.
+    It is an autoencoder with tied weights, a logistic encoder and a linear decoder:
+    ``r(x) = c + W'(g * h)`` with ``h = logistic(W x + b)``. The step ``r(x) - x`` that
+    it takes to denoise a row is proportional to the score, the gradient of the
+    log-density of an energy-based model. Training matches this score to the score of a
+    Parzen density of the rows, which is a kernel density estimate with Gaussian
+    kernels.
+
+    Standardise the columns first, unless they share a unit: the scale of a column
+    decides how much it counts. Shifts and rotations of the data make no difference, nor
+    does, with the defaults, another unit for all columns at once.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
@@ -90,47 +94,50 @@ class DenoisingScoreMatcher(
 
     sigma : "auto", float or pair of float, default="auto"
         Noise level: standard deviation of the Gaussian noise that the model learns to
-        remove, in the units of X. It is also the bandwidth of the Parzen density
-        estimate that the model approximates, so finer detail is smoothed away. With a
-        pair (low, high), each corrupted row draws its own level between the two,
-        uniformly on a logarithmic scale, and `sigma_` is computed after training.
-        "auto" finds the bandwidth with which a sample of the training rows is most
-        likely, each row under the Parzen density of the others. The range goes from
-        there to one and a half times the standard deviation of the rows in a typical
-        direction, and with ``ranking="combined"`` to twice the bandwidth; see
-        `noise_levels_`. The paper has one level, such as ``sigma=0.5``. See
-        :ref:`choosing_sigma`.
+        remove, in the units of X. Detail finer than the noise is smoothed away.
+
+        - "auto" finds a range of levels in the rows, see `noise_levels_`. The lowest is
+          the bandwidth with which a sample of the rows is most likely, each row under
+          the Parzen density of the others. The highest is one and a half times the
+          standard deviation of the rows in a typical direction or, with
+          ``ranking="combined"``, twice the lowest.
+        - A pair (low, high) gives the range. Each corrupted row draws its own level,
+          uniformly on a logarithmic scale; `sigma_` is computed after training.
+        - A float is a single level, as in the paper: such as 0.5, if columns are
+          standardised.
+
+        See :ref:`choosing_sigma`.
 
     gains : {"learned", "unit"}, default="learned"
-        Whether each hidden unit has a factor g of its own in the decoder, so that its
-        height and its steepness can differ. "learned" fits them; the score stays the
-        gradient of a log-density. "unit" fixes them at 1, as in the paper.
+        Factors g of the hidden units in the decoder. "learned" fits one for each unit,
+        so that the unit's height and its steepness can differ; the score stays the
+        gradient of a log-density. "unit" fixes all at 1, as in the paper.
 
     objective : {"dsm", "ism"}, default="dsm"
-        Loss to minimise: denoising score matching, or implicit score matching on the
-        same corrupted rows. Both have the same expectation over the noise. Keep "dsm"
-        unless you compare the two. Use "ism" with ``gains="unit"`` only: with learned
-        gains and a finite draw of noise it has no lower bound, and training may follow
-        it down.
+        Loss to minimise. "dsm" is denoising score matching, the squared error of the
+        denoised rows. "ism" is implicit score matching on the same corrupted rows; up
+        to a constant it has the same expectation over the noise. Keep "dsm" unless you
+        compare the two. Use "ism" with ``gains="unit"`` only: with learned gains and a
+        finite draw of noise it has no lower bound, and training may follow it down.
 
     n_corruptions : int, default=4
-        Largest number of corrupted copies of each row in a stage of training. Stages
-        begin with fewer copies where that is enough. More copies average out more of
-        the noise, and the last stages take longer in proportion.
+        Largest number of corrupted copies of each row in a stage of training. More
+        copies average out more of the noise, and the last stages take longer in
+        proportion. Stages begin with fewer copies where that is enough.
 
     alpha : float, default=0.0
         Strength of the L2 penalty: ``alpha / 2`` times the sum of the squares of
         `components_` is added to the loss.
 
     energy_matching : float, default=0.05
-        Strength of the last step of a fit with learned gains, a number without unit. It
-        corrects the height of the energy. Training fits the slope of the energy, which
-        says little about the difference in height between clusters that lie apart. The
-        last step changes the gains so that the energy agrees with minus the Parzen
-        log-density of up to 2,048 training rows. (A row does not count in the density
-        at its own corrupted copies.) Larger values correct the energy more, at the
-        expense of the denoising loss. Zero leaves the step out: use it where you need
-        the denoiser only. See :ref:`energy_matching`.
+        Strength of the last step of a fit with learned gains, a number without unit.
+        Training fits the slope of the energy, which says little about the difference
+        in height between clusters that lie apart. The last step corrects the height:
+        it changes the gains so that the energy agrees with minus the Parzen log-density
+        of up to 2,048 training rows. (A row does not count in the density at its own
+        corrupted copies.) Larger values correct more, at the expense of the denoising
+        loss. Zero leaves the step out: use it where you need the denoiser only. See
+        :ref:`energy_matching`.
 
     max_iter : int, default=1000
         Largest number of L-BFGS iterations in a fit, over all stages. A fit that
@@ -149,14 +156,16 @@ class DenoisingScoreMatcher(
     ranking : {"energy", "score_norm", "combined"}, default="energy"
         What `score_samples` returns. Higher is more normal for all three.
 
-        - "energy": minus the energy, which is the log-density up to a constant.
+        - "energy": minus the energy, which is the log-density up to a constant. Use it
+          if anomalies may be among the training rows.
         - "score_norm": minus the length of the score. The lowest rows are those where
           the log-density is steepest.
-        - "combined": ``-log(1 + a / a_0) - log(1 + b / b_0)``. Here a is the squared
-          distance of a row to its reconstruction, b a soft minimum of its squared
-          distances to training rows that the model keeps, and a_0 and b_0 are the
-          medians of the two over the rows kept. Use it if the training rows are known
-          to be normal, and set it before the fit.
+        - "combined": use it if the training rows are known to be normal, and set it
+          before the fit. It adds up two squared distances of a row, each on a
+          logarithmic scale: a to its reconstruction, and b to the nearest of the
+          training rows that the model keeps. It is
+          ``-log(1 + a / a_0) - log(1 + b / b_0)``, where a_0 and b_0 are the medians of
+          a and b over the rows kept, and b is a soft minimum.
 
         To change between "energy" and "score_norm" needs no new fit, but call
         `fit_threshold` before `predict`. See :ref:`ranking`.
@@ -167,12 +176,12 @@ class DenoisingScoreMatcher(
         as with this many more hidden units. Other rankings keep no row.
 
     screening : bool, default=True
-        Whether training leaves out the rows that noise from other rows does not reach,
-        such as those in which a column holds a code for a missing value. Of such rows
-        the model would know a well of an unknown depth, and nothing of the space
-        around. They are scored as all other rows are, and count in `contamination`.
-        Rows in groups that have a twentieth of the weight, or several per cent of a
-        large number of rows, are never left out. See :ref:`screening`.
+        Whether training leaves out rows that are so far from all others that noise does
+        not reach them, such as rows with a code like 999999 for a missing value. There
+        the energy would be arbitrary, and such a row could come out as normal. Rows
+        left out are scored as all other rows are, and count in `contamination`. Rows in
+        groups that have a twentieth of the weight, or several per cent of a large
+        number of rows, are never left out. See :ref:`screening`.
 
     contamination : float or "auto", default=0.1
         Share of the training rows, by weight, that `predict` calls outliers, in

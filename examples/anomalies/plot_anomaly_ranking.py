@@ -110,8 +110,8 @@ anomaly = compare(piles)
 
 # %%
 # Every detector finds most of the intruders. The standard errors are larger than the
-# differences between the best ones, so nobody wins this contest. The denoising
-# autoencoder takes by far the longest to fit.
+# differences between the best ones, so there is no clear winner.
+# ``DenoisingScoreMatcher`` takes by far the longest to fit.
 #
 # The picture
 # -----------
@@ -132,7 +132,7 @@ def draw_images(ax, row, pile, is_intruder, energy):
         left = column + (column >= N_FIRST)
         extent = (left + 0.08, left + 0.92, row + 0.92, row + 0.08)
         ax.imshow(pile[image].reshape(8, 8), cmap="gray_r", extent=extent)
-        color, width = (ORANGE, 3) if is_intruder[image] else ("0.8", 1)
+        color, width = (ORANGE, 2) if is_intruder[image] else ("0.8", 1)
         frame = plt.Rectangle(
             (left + 0.08, row + 0.08), 0.84, 0.84, fill=False, ec=color, lw=width
         )
@@ -152,7 +152,7 @@ def draw_energies(ax, row, is_intruder, energy):
 
 
 fig, (left, right) = plt.subplots(
-    ncols=2, sharey=True, figsize=(11, 5.9), width_ratios=[15, 8], layout="constrained"
+    ncols=2, sharey=True, figsize=(8.8, 4.8), width_ratios=[16, 7], layout="constrained"
 )
 for digit, (_, pile, is_intruder) in enumerate(piles):
     energy = anomaly["DenoisingScoreMatcher"][digit]
@@ -166,24 +166,22 @@ left.set_xticks(
     ["most normal", "least normal"],
 )
 left.xaxis.tick_top()
-left.set_xlabel(
-    "each model was fitted to ninety other images of its digit", fontsize=13
-)
+left.set_xlabel("each model was fitted to other images of its digit", fontsize=12)
 right.set(xscale="log", xlim=(1, 1e5))
-right.set_xlabel("energy above the lowest in the pile", fontsize=13)
+right.set_xlabel("energy above the lowest", fontsize=12)
 right.legend(
     handles,
     ["the pile's digit", "intruder"],
     loc="lower center",
     bbox_to_anchor=(0.5, 1),
     ncols=2,
-    fontsize=13,
+    fontsize=12,
     frameon=False,
 )
 for ax in (left, right):
-    ax.tick_params(which="both", length=0, labelsize=13)
+    ax.tick_params(which="both", length=0, labelsize=12)
     ax.spines[:].set_visible(False)
-fig.suptitle("Which images do not belong in the pile?", fontsize=17)
+fig.suptitle("Which images do not belong in the pile?", fontsize=15)
 
 if "__file__" in globals():  # run as a script; the gallery shows the figure itself
     fig.savefig("anomaly_ranking.png", dpi=150)

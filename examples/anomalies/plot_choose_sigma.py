@@ -15,8 +15,7 @@ at the true Fisher divergence and see how good the choice is.
 # %%
 # The data
 # --------
-# 300 rows are what the search gets to see. The larger sample and the true score are
-# for us, to judge it by.
+# The search sees 300 rows. The larger sample and the true score serve to judge it.
 
 import numpy as np
 from scipy.stats import multivariate_normal
@@ -97,10 +96,11 @@ plt.show()
 # %%
 # The search
 # ----------
-# ``GridSearchCV`` uses the model's own ``score`` unless told otherwise. It is spelt out
-# here because the true divergence is recorded beside it, for the same models; it has no
-# part in the choice. The model lives in the units of the scaled rows, and so must the
-# true score: where rows are divided by a scale, the score is multiplied by it.
+# ``GridSearchCV`` uses the model's own ``score`` unless told otherwise. It is written
+# out here because the true divergence is recorded beside it, for the same models. The
+# divergence does not influence the choice. The model lives in the units of the scaled
+# rows, and so must the true score: where rows are divided by a scale, the score is
+# multiplied by it.
 
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
@@ -152,7 +152,7 @@ print(f"worst{'':37}{truth.max():.2f}")
 # above the lowest. With a small ``sigma`` the model learns little except where single
 # rows lie. A large one blurs the three groups into one.
 #
-# Below, the true Fisher divergence of every model, and what ``score`` made of it from
+# Below, the true Fisher divergence of every model, and its estimate by ``score`` from
 # held-out rows. The constant between the two, half the mean squared norm of the true
 # score, is added so that both fit one axis; in practice nobody knows it, and nobody
 # needs it. Three hundred rows are few: the estimate is off, but nearly alike for all
@@ -170,7 +170,7 @@ for sigma in (0.05, search.best_params_["denoisingscorematcher__sigma"], 1.13):
     model.set_params(denoisingscorematcher__sigma=sigma).fit(X)
     panels[f"sigma = {sigma:.2f}"] = -model.score_samples(grid)
 
-fig = plt.figure(figsize=(11, 7.4), layout="constrained")
+fig = plt.figure(figsize=(8, 6.6), layout="constrained")
 upper, lower = fig.subfigures(nrows=2, height_ratios=[1, 1.2])
 for ax, (title, energy) in zip(upper.subplots(1, 4), panels.items(), strict=True):
     height = (energy - energy.min()).reshape(len(x), len(x))

@@ -57,7 +57,7 @@ cell = np.geomspace(1e3, 999_999, 400)
 way = np.zeros((len(cell), 4))
 way[:, 0] = cell
 
-fig, ax = plt.subplots(figsize=(8, 4.4), layout="constrained")
+fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 looks = {
     False: ("#E69F00", "--", "trained on all rows"),
     True: ("#0072B2", "-", "default"),

@@ -75,8 +75,8 @@ chosen = models[int(np.argmax(log_densities))]
 # The bandwidth is chosen by cross-validation, the number of components by the Bayesian
 # information criterion. Both do better in the plane, where rows are dense. The model
 # cannot be narrower than its ``sigma`` across the spiral, and along it small errors of
-# the score add up: what it gives in return is a score, a denoiser and features, and an
-# evaluation whose cost does not grow with the rows.
+# the score add up. In return it gives a score, a denoiser and features, and its
+# evaluation does not cost more if there are more rows.
 
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV

@@ -30,10 +30,10 @@ print(f"mean standard deviation of a pixel: {X.std(axis=0).mean():.2f}; noise: {
 # %%
 # Denoise
 # -------
-# Two others have a try as well. The best linear denoiser uses the mean and the
-# covariance of the pixels. The ideal denoiser of the Parzen density is the one that the
-# model is trained to match: it takes a noisy image for one of the training images, and
-# averages these by how probable each is.
+# Two other denoisers, for comparison. The best linear one uses the mean and the
+# covariance of the pixels. The ideal denoiser of the Parzen density is what the model
+# is trained to match. It averages the training images, each weighted by how probable it
+# is that the noisy image came from it.
 
 from skdsm import DenoisingScoreMatcher
 from skdsm.model.parzen import parzen_posterior_mean
@@ -63,9 +63,8 @@ for name in ("noisy", "linear", "Parzen", "model"):
     print(f"{name:8}{errors[name]:.3f}")
 
 # %%
-# With 64 hidden units the model comes nearer to the new images than the ideal that it
-# was trained to match: that one has the training images by heart, and can only offer
-# averages of them.
+# With 64 hidden units the model comes nearer to the new images than the ideal denoiser,
+# which knows the training images only, and returns averages of them.
 #
 # The picture
 # -----------
@@ -87,20 +86,20 @@ def tile(ax, pictures, n_columns, **kwargs):
     return ax.imshow(canvas, **kwargs)
 
 
-fig, axes = plt.subplots(5, figsize=(9, 5.2), layout="constrained")
+fig, axes = plt.subplots(5, figsize=(7.5, 4.6), layout="constrained")
 for ax, (name, pictures) in zip(axes, rows.items(), strict=True):
     tile(ax, pictures[shown], 10, cmap="gray_r", vmin=0, vmax=1)
     label = name if name == "clean" else f"{name}\n{errors[name]:.3f}"
-    ax.text(-1.5, 3.5, label, ha="right", va="center", fontsize=13)
-fig.suptitle("Root mean square error of a pixel, over all test images", fontsize=13)
+    ax.text(-1.5, 3.5, label, ha="right", va="center", fontsize=12)
+fig.suptitle("Root mean square error of a pixel, over all test images", fontsize=12)
 plt.show()
 
 # %%
 # What the hidden units look for
 # ------------------------------
 # A row of ``components_`` is a picture too. Its unit is switched on by images that are
-# dark where it is red and light where it is blue, and adds, by its gain, just this to
-# the reconstruction. Here are the 40 units that move reconstructions the most.
+# dark where it is red and light where it is blue, and adds this picture, times its
+# gain, to the reconstruction. Here are the 40 units that move reconstructions the most.
 
 H = matcher.transform(X_noisy)
 strength = H.std(axis=0) * np.abs(matcher.gains_)
@@ -110,7 +109,7 @@ pictures = matcher.components_[strongest]
 pictures = pictures / np.abs(pictures).max(axis=1, keepdims=True)
 print(f"gains are between {matcher.gains_.min():.2f} and {matcher.gains_.max():.2f}")
 
-fig, ax = plt.subplots(figsize=(9, 3.9), layout="constrained")
+fig, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 image = tile(ax, pictures, 10, cmap="RdBu_r", vmin=-1, vmax=1)
 fig.colorbar(image, label="weight, relative to the largest", aspect=30)
 plt.show()

@@ -65,7 +65,7 @@ for label in ("benign", "malignant"):
 # -----------------------------------
 # The energy as a function of two of the measurements, where the other two are at their
 # median. Rows are marked by what the model makes of all four: a row that lies within
-# the frontier of this slice may be an outlier, for the sake of the other two.
+# the frontier of this slice may be an outlier because of the other two.
 
 from skdsm.display import EnergyDisplay
 
@@ -81,7 +81,7 @@ inside = is_outlier & seems_normal
 print(f"{inside.sum()} of {is_outlier.sum()} outliers lie within the frontier")
 
 # %%
-# An island of inliers, far from all others: which training rows are responsible?
+# There is an island of inliers far from all others. Which training rows cause it?
 
 print(X_train.nlargest(3, "mean concavity").to_string(index=False))
 
@@ -101,8 +101,8 @@ plt.show()
 # Do samples look like the rows?
 # ------------------------------
 # If so, rows drawn from the model look like the training rows. Many do, but some lie
-# where no row is: noise of one level leads to some places only, and elsewhere the
-# energy is a guess. The warning says so.
+# where no row is: noise of one level reaches some places only, and elsewhere the energy
+# is a guess. The warning says so.
 
 from skdsm.display import SamplesDisplay
 

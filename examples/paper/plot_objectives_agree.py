@@ -5,13 +5,13 @@ Three objectives, one gradient
 Vincent (2011) showed that three ways to fit a score field agree. They fit the score of
 the model to the score of the Parzen density :math:`q_\sigma` of the training rows:
 
-- *explicit* score matching compares the two scores, which takes a sum over all training
-  rows for each corrupted one;
-- *implicit* score matching takes the divergence of the model's score, and no target;
-- *denoising* score matching takes the way back from a corrupted row to the clean one.
+- *explicit* score matching compares the two scores. This needs a sum over all training
+  rows for each corrupted row;
+- *implicit* score matching needs the divergence of the model's score, and no target;
+- *denoising* score matching needs the way back from a corrupted row to the clean row.
 
-In expectation they differ by constants that the model has no part in, so that all three
-have the same gradient. Here we draw corrupted rows and look.
+In expectation they differ by constants that do not depend on the model, so all three
+have the same gradient. Here we draw corrupted rows and compare.
 """
 
 # %%
@@ -152,7 +152,7 @@ STYLES = {  # colours told apart by colour-blind readers too
     "implicit": {"color": "black", "lw": 2, "ls": (0, (1, 2))},
 }
 
-fig, axes = plt.subplots(3, 3, figsize=(11, 8), layout="constrained", sharex="row")
+fig, axes = plt.subplots(3, 3, figsize=(8, 7), layout="constrained", sharex="row")
 for column, sigma in zip(axes.T, sigmas, strict=True):
     apart, together, gradients = column
     for name, style in STYLES.items():
@@ -160,19 +160,19 @@ for column, sigma in zip(axes.T, sigmas, strict=True):
         apart.plot(steps, value, **style)
         together.plot(steps, value + constants[sigma][name], label=name, **style)
         gradients.loglog(sizes, distances[sigma, name], **style)
-    apart.set_title(f"sigma = {sigma}", fontsize=13)
-    together.set_xlabel("step from the fitted parameters", fontsize=12)
-    gradients.set_xlabel("draws", fontsize=12)
+    apart.set_title(f"sigma = {sigma}")
+    together.set_xlabel("step from the fit")
+    gradients.set_xlabel("draws")
+    together.set_xticks([-1, 0, 1])
     for ax in column:
         ax.spines[["top", "right"]].set_visible(False)
-axes[0, 0].set_ylabel("objectives", fontsize=12)
-axes[1, 0].set_ylabel("objectives,\nwith constants", fontsize=12)
-axes[2, 0].set_ylabel("distance to\nthe exact gradient", fontsize=12)
+axes[0, 0].set_ylabel("objectives")
+axes[1, 0].set_ylabel("objectives,\nwith constants")
+axes[2, 0].set_ylabel("distance to\nthe exact gradient")
 fig.legend(
     *axes[1, 0].get_legend_handles_labels(),
     loc="outside upper center",
     ncols=3,
-    fontsize=13,
     frameon=False,
 )
 plt.show()

@@ -9,7 +9,7 @@ each of them (Vincent, 2011). Here are both, on the two half moons.
 
 The Parzen score is a sum over all training rows; the model's, over a few hidden units.
 In the paper's model the height of a unit's step and its steepness are one number, the
-length of its weight vector. A narrow gap asks for a low but steep step, and that it
+length of its weight vector. A narrow gap needs a low but steep step, which such a unit
 cannot have. With ``gains="learned"`` every unit has a height of its own.
 """
 
@@ -36,9 +36,8 @@ models = {
 # %%
 # Compare the fields
 # ------------------
-# Training never computes the Parzen score: it only asks for the way back from corrupted
-# rows to clean ones. How much of the Parzen score do the models miss, under noise that
-# they have not seen?
+# Training never computes the Parzen score: it only needs corrupted rows and clean ones.
+# How much of the Parzen score do the models miss, under noise that they have not seen?
 
 from skdsm.model.parzen import parzen_score
 
@@ -59,7 +58,7 @@ import matplotlib.pyplot as plt
 
 from skdsm.display import ScoreFieldDisplay
 
-fig, axes = plt.subplots(ncols=3, figsize=(11, 4), layout="constrained")
+fig, axes = plt.subplots(ncols=3, figsize=(8, 3), layout="constrained")
 options = {
     "levels": [0, 0.5, 1, 1.5, 2, 3, 4, 6, 8],
     "scatter_kw": {"s": 3},
@@ -69,9 +68,9 @@ options = {
 }
 for ax, (name, model) in zip(axes, models.items(), strict=False):
     ScoreFieldDisplay.from_estimator(model, X, background="energy", ax=ax, **options)
-    ax.set_title(name, fontsize=13)
+    ax.set_title(name)
 ScoreFieldDisplay.from_parzen(X, sigma, ax=axes[-1], **options)
-axes[-1].set_title("Parzen density", fontsize=13)
+axes[-1].set_title("Parzen density")
 for ax in axes:
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[], aspect="equal")
 plt.show()

@@ -63,7 +63,7 @@ levels = [0, 0.5, 1, 2, 5, 10, 20, 50]
 
 
 def draw_all(display, **kwargs):
-    fig, axes = plt.subplots(2, 4, figsize=(11, 5.4), layout="constrained")
+    fig, axes = plt.subplots(2, 4, figsize=(8, 4.4), layout="constrained")
     for row, (name, (X, _)) in zip(axes, data.items(), strict=True):
         for ax, sigma in zip(row, sigmas, strict=True):
             shown = display.from_estimator(
@@ -78,9 +78,9 @@ def draw_all(display, **kwargs):
                 **kwargs,
             )
             ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
-            ax.set_title(f"sigma = {sigma}", fontsize=13)
+            ax.set_title(f"sigma = {sigma}")
     bar = fig.colorbar(shown.contour_, ax=axes, format="%g", aspect=35)
-    bar.set_label("nats above the lowest", fontsize=12)
+    bar.set_label("nats above the lowest")
 
 
 draw_all(EnergyDisplay)
@@ -101,11 +101,11 @@ for sigma in sigmas:
 # ----------------------------------------
 # Arrows show the model's score; the background now is the Parzen density of the rows,
 # whose score it is trained to match. For a large ``sigma`` that is a smooth, easy task.
-# For a small one it has sharp ridges, and training never looks at the empty space
-# between them, where no noise of that level comes: what the model draws there, and how
-# high it puts one ridge against another, is a guess. So the moons have their best
-# held-out score at the smallest ``sigma``, where the outliers gather at an inner tip
-# that is as good a part of a moon as any.
+# For a small one it has sharp ridges, and noise of that level does not reach the empty
+# space between them. What the energy is there, and how high one ridge is against
+# another, is then a guess. So the moons have their best held-out score at the smallest
+# ``sigma``, although its outliers gather at an inner tip, which is a normal part of a
+# moon.
 
 draw_all(ScoreFieldDisplay, n_arrows=13)
 plt.show()

@@ -22,6 +22,17 @@ class Parameters(NamedTuple):
         Bias c of the reconstruction.
     gains : ndarray of shape (m,)
         Gain g of each unit in the decoder; all ones in the paper.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.model.parameters import Parameters
+    >>> p = Parameters(np.eye(2), np.zeros(2), np.zeros(2), np.ones(2))
+    >>> p.pack()
+    array([1., 0., 0., 1., 0., 0., 0., 0., 1., 1.])
+    >>> Parameters.unpack(p.pack(), n_components=2, n_features=2).components
+    array([[1., 0.],
+           [0., 1.]])
     """
 
     components: np.ndarray

@@ -54,6 +54,17 @@ def residual_loss(parameters, X_noisy, target, trace_weight=None, sample_weight=
         ``sum_i w_i loss_i``.
     gradient : Parameters
         Its derivatives, in double precision.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdsm.model.parameters import Parameters
+    >>> from skdsm.training.objectives import residual_loss
+    >>> zero = Parameters(np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.ones(1))
+    >>> clean, noisy = np.array([[2.0], [4.0]]), np.array([[2.5], [3.5]])
+    >>> value, gradient = residual_loss(zero, noisy, clean)  # reconstructs zero
+    >>> float(value)  # (4 + 16) / 2
+    10.0
     """
     kernel = LossKernel(len(X_noisy), *parameters.components.shape, X_noisy.dtype)
     kernel.begin(parameters)

@@ -1,10 +1,11 @@
-"""The user guide names functions of this test suite as proofs: they must exist."""
+"""What the README and the pages name exists, and what the README shows runs."""
 
 import pydoc
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from skdsm.command.main import main
 
@@ -66,3 +67,57 @@ def test_the_readme_ranks_a_csv(tmp_path, monkeypatch, capsys):
     assert first.startswith("1,124,")
     assert len(rest) == 199
     assert "<svg" in Path("ranking.html").read_text()
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_links_of_the_readme_exist():
+    links = re.findall(r"\]\((.*?)\)|src=\"(.*?)\"", README)
+    files = [link or source for link, source in links if "//" not in link]
+    assert len(files) >= 10
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_code_finds_a_row_and_its_cell():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"kind": ["tea", "pot"] * 100, "price": [6.0, 30.0] * 100})
+    table["price"] *= rng.lognormal(0, 0.1, len(table))
+    table.loc[41, "price"] = 200.0
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    names = {"table": table}
+    exec(block, names)
+    assert names["scores"].argmin() == 41
+    assert names["blame"].loc[41].idxmax() == "price"
+
+
+def test_accuracies_in_the_readme_are_those_measured():
+    printed = (ROOT / "doc" / "benchmarks" / "bench_ranking.txt").read_text()
+    for rows, title, own in (
+        ("normal", "one-class", ["skdsm", "combined"]),
+        ("all", "unsupervised", ["skdsm"]),
+    ):
+        (line,) = re.findall(rf"\| ROC AUC, trained on {rows} rows \|(.*)", README)
+        summary = printed.split(f"{title}: summary")[1].split(f"{title}: ROC AUC")[0]
+        measured = dict(re.findall(r"^(\w+) +(0\.\d+)", summary, re.M))
+        for shown, name in zip(
+            re.findall(r"0\.\d{3}", line), [*own, "kNN", "IForest", "GMM"], strict=True
+        ):
+            assert shown == f"{float(measured[name]):.3f}", name
+
+
+def names_in_the_api_reference():
+    """Each class and function that doc/api.rst lists; of a module, what it exports."""
+    page = (ROOT / "doc" / "api.rst").read_text()
+    for block in re.findall(r"autosummary::\n(?:   :.*\n)+\n((?:   \S+\n)+)", page):
+        for name in block.split():
+            module = pydoc.locate(f"skdsm.{name}")
+            members = getattr(module, "__all__", None)
+            yield from [f"{name}.{member}" for member in members or []] or [name]
+
+
+def test_everything_in_the_api_reference_has_an_example():
+    names = list(names_in_the_api_reference())
+    assert len(names) >= 30
+    for name in names:
+        assert ">>>" in pydoc.locate(f"skdsm.{name}").__doc__, name
