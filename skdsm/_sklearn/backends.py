@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import date, time, timedelta
 from functools import wraps
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,6 +46,7 @@ __all__ = [
 # cache.
 _BLOCK_ELEMENTS = 2**18
 _FEWEST_BLOCKS = 2  # per thread: to start one takes longer than to score fewer
+_TASKS = 4  # per thread, of consecutive blocks: to hand over each block takes longer
 
 # What float() or NumPy may take for numbers: kinds of dtypes, classes of single values,
 # and what is raised.
@@ -133,9 +135,11 @@ class Backend:
         """``function(subject, X)`` of an EnergyModel or a Detector, block by block."""
         blocks = block_rows_of(subject, len(X))
         n_threads = min(local_threads(n_jobs), -(-len(blocks) // _FEWEST_BLOCKS))
+        size = -(-len(blocks) // (_TASKS * n_threads))
+        tasks = [blocks[i : i + size] for i in range(0, len(blocks), size)]
         with block_map(n_threads) as map:
-            parts = map(lambda rows: function(subject, X[rows]), blocks)
-            return np.concatenate(list(parts))
+            parts = map(lambda t: [function(subject, X[rows]) for rows in t], tasks)
+            return np.concatenate(list(chain.from_iterable(parts)))
 
     def attributes(self, fitted):
         """Fitted attributes, beside the rows of the fit."""

@@ -23,8 +23,8 @@ _CPU_BLOCK_ELEMENTS = 2**18
 _DEVICE_BLOCK_ELEMENTS = 2**24
 
 
-# Elements of the widest scratch array of NumPy's sum over units.
-_TILE_ELEMENTS = 2**16
+# Bytes of the scratch array of NumPy's sum over units: half of a usual second-level cache.
+_TILE_BYTES = 2**19
 
 
 class NumpyOps:
@@ -70,7 +70,7 @@ class NumpyOps:
         # A few rows at a time, in the same scratch arrays, stay in the cache.
         n, d = Z.shape
         W = np.column_stack([W, bias])
-        step = max(1, _TILE_ELEMENTS // max(W.shape))
+        step = max(1, _TILE_BYTES // (Z.itemsize * max(W.shape)))
         U = np.empty((len(W), min(step, n)), Z.dtype)
         inputs = np.ones((min(step, n), d + 1), Z.dtype)
         total = np.empty(n)
