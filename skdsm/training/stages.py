@@ -18,8 +18,9 @@ from skdsm.training.schedule import Stage
 __all__ = ["Monitor", "TrainingResult", "train"]
 
 _RUN_ITER = 30
-# status of L-BFGS-B: the line search found no acceptable step; a callback stopped it
-_ABNORMAL, _REQUESTED = 2, 99
+# status of L-BFGS-B: no iterations are left; the line search found no acceptable step; a
+# callback stopped it
+_OUT_OF_ITERATIONS, _ABNORMAL, _REQUESTED = 1, 2, 99
 
 
 class TrainingResult(NamedTuple):
@@ -122,7 +123,7 @@ def train(
     monitor = Monitor() if monitor is None else monitor
     parameters = start
     losses, stage_ends, validation = [], [], [validation_risk(start)]
-    status, stopped, last_stage = 0, False, stage
+    status, stopped, last_stage, n_iter = 0, False, stage, _RUN_ITER
 
     def end_iteration(parameters, loss):
         losses.append(loss)
@@ -155,7 +156,8 @@ def train(
         improved = gain > tol * reducible(validation[-1], identity_loss)
         stage = None if stopped else next_stage(stage, improved, parameters)
     message = ""
-    if stage is not None:
+    cut_short = status == _OUT_OF_ITERATIONS and n_iter < _RUN_ITER
+    if stage is not None or cut_short:
         message = "the maximum number of iterations was reached"
     elif status == _ABNORMAL and validation[-1] >= max(validation[0], identity_loss):
         message = "the line search failed at the start, far from the scale of sigma"
