@@ -19,7 +19,7 @@ from skdsm._sklearn.detection_mixin import fitted_model
 from skdsm._sklearn.schedulers import local_threads
 from skdsm._sklearn.validation import COUNT, fitted_state_kept
 from skdsm._typing import ArrayLike, Doubles, Randomness
-from skdsm.density.likelihood import likelier_gains
+from skdsm.density.likelihood import likelier_model
 from skdsm.estimator import DenoisingScoreMatcher
 from skdsm.model.energy import EnergyModel
 from skdsm.rows.in_memory import prepare_rows
@@ -39,11 +39,11 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
     """Density estimate by denoising score matching, in the units of the rows.
 
     Has the methods of :class:`~sklearn.neighbors.KernelDensity`, and nothing to choose.
-    Rows are whitened, the noise level is found from them, and the gains of the hidden
-    units are fitted a second time so that the model has no mass where there are no
-    rows, and so that clusters have their shares of it. Rows that are far from all
-    others do not shape the model: a wide Gaussian, which has their share of the mass,
-    accounts for them.
+    Rows are whitened, and the noise level is found from them. After training, gains and
+    intercepts of the hidden units are fitted again, so that the model has no mass where
+    there are no rows, and so that clusters have their shares of it. Rows that are far
+    from all others do not shape the model: a wide Gaussian, which has their share of
+    the mass, accounts for them.
 
     Columns may have any units: another scale or origin of a column changes
     `score_samples` by a constant only. A density needs columns that vary: a column that
@@ -217,13 +217,14 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
         # matching is of energies at the lowest level
         model = EnergyModel(model.parameters, screened.levels.low)
         rng = np.random.default_rng((seed, _DRAWING))
+        model = likelier_model(model, Z, weight[kept], rng)
         fitted = {
             "mean_": whitening.mean,
             "whitening_": whitening.matrix,
             "components_": model.parameters.components,
             "intercept_hidden_": model.parameters.intercept_hidden,
             "intercept_visible_": model.parameters.intercept_visible,
-            "gains_": likelier_gains(model, Z, weight[kept], rng),
+            "gains_": model.parameters.gains,
             "sigma_": float(model.sigma),
             "far_share_": float((left_out + 1) / (weight.sum() + 2)),
             "far_mean_": far.mean,

@@ -1,15 +1,20 @@
-"""A step towards the gains of greatest likelihood, from draws of the model.
+"""Steps towards the greatest likelihood, from draws of the model.
 
-For fixed W, b and c the model is an exponential family in its gains, with statistics
-``s_j(x) = softplus(u_j) / sigma^2``. So the log-likelihood of a change D is known from
-draws y_k of the model (Geyer and Thompson 1992), and is concave::
+W, c and sigma stay. In its gains g the model is an exponential family, with statistics
+``softplus(u_j) / sigma^2``; in its hidden intercepts b it nearly is one, for small
+changes, with ``g_j h_j / sigma^2``. With s the statistics of both kinds, the
+log-likelihood of a change D is therefore known from draws y_k of the model (Geyer and
+Thompson 1992), and is concave::
 
-    l(D) = D . mean_i s(x_i) - log mean_k exp(D . s(y_k)) - rho / 2 D . D
+    l(D) = D . mean_i s(x_i) - log mean_k exp(D . s(y_k)) - sum_j rho_j D_j^2 / 2
 
 At its maximum without rho the model has the data's mean of each statistic, and so the
-shares of clusters, which no score tells. rho is in proportion to the mean variance of a
-statistic, and to the number of units per row and per draw: directions in which the
-draws hardly vary, or rows are too few to say much, are left as they are.
+shares of clusters, which no score tells. Gains alone do not give these: units that were
+trained on noisy rows hardly tell what lies between two clusters from their edges.
+
+rho_j is in proportion to the mean variance of its kind of statistic, and to the number
+of units per row and per draw: directions in which the draws hardly vary, or rows are
+too few to say much, are left as they are.
 """
 
 from dataclasses import replace
@@ -21,15 +26,17 @@ from scipy.special import logsumexp
 from skdsm.density.ladder import pilot_run
 from skdsm.density.log_partition import model_moments
 from skdsm.density.path import geometric_path
+from skdsm.density.resampling import log_mean_exp
 from skdsm.density.target import model_target
-from skdsm.model.activations import softplus
+from skdsm.model.activations import logistic, softplus
 
-__all__ = ["likelier_gains", "quick_draws"]
+__all__ = ["likelier_model", "quick_draws"]
 
-_DRAWS = 4096
+_DRAWS = 8192
+_ROUNDS = 2  # the second from the draws that have confirmed the first
 _TRIALS = 3  # of a step, halved each time
 _FARTHEST = 1.25  # times as far from the mean as the rows: draws, in root mean square
-_RIDGE = 8.0  # times units per row and per draw
+_RIDGE = 4.0  # times units per row and per draw
 _NEWTON_STEPS = 20
 _LEAST_GAIN = 1e-5  # nats per row: a smaller one ends the search
 _HALVINGS = 20
@@ -43,68 +50,80 @@ def quick_draws(model, rng, n_draws=_DRAWS):
     of modes less precise than in `tempered_draws`.
     """
     path = geometric_path(model_target(model), *model_moments(model))
-    return path.rows(pilot_run(rng, path, n_chains=n_draws).positions[-1])
+    pilot = pilot_run(rng, path, n_chains=n_draws, conditional_ess=0.5)
+    return path.rows(pilot.positions[-1])
 
 
-def likelier_gains(model, X, weight, rng):
-    """Move the gains (m,) of a model to make rows X (n, d), of a `weight`, likelier.
+def likelier_model(model, X, weight, rng):
+    """Move gains and hidden intercepts to make rows X (n, d), of a `weight`, likelier.
 
-    The step is halved until fresh draws of the new model confirm it: rows are likelier,
+    A step is halved until fresh draws of the new model confirm it: rows are likelier,
     and no mass is far from them, where no draw of the old model was.
     """
-    statistics = _Statistics(model)
-    rows, draws = statistics(X), statistics(quick_draws(model, rng))
-    centre = draws.mean(axis=0)
-    wanted = np.average(rows, axis=0, weights=weight) - centre
-    change = _likeliest_change(wanted, draws - centre, weight.sum())
+    draws = quick_draws(model, rng)
+    for _ in range(_ROUNDS):
+        change = _likeliest_change(model, X, weight, draws)
+        for _ in range(_TRIALS):
+            new = _moved(model, change)
+            fresh = quick_draws(new, rng)
+            if _is_confirmed(model, new, X, weight, fresh):
+                break
+            change /= 2
+        else:
+            break
+        model, draws = new, fresh
+    return model
+
+
+def _is_confirmed(model, new, X, weight, fresh):
+    """Whether a new model is better, by draws of it."""
+    # Z_old / Z_new is the mean of exp(E_new - E_old) over draws of the new model
+    log_ratio = log_mean_exp(new.energy(fresh) - model.energy(fresh))
+    gain = np.average(model.energy(X) - new.energy(X), weights=weight) + log_ratio
     mean = np.average(X, axis=0, weights=weight)
-    farthest = _FARTHEST * _extent(X - mean, weight, model)
-    gains = model.parameters.gains
-    for _ in range(_TRIALS):
-        parameters = model.parameters._replace(gains=gains + change)
-        fresh = quick_draws(replace(model, parameters=parameters), rng)
-        # Z_old / Z_new is the mean of exp(-D . s) over draws of the new model
-        exponent = (centre - statistics(fresh)) @ change
-        log_ratio = logsumexp(exponent) - np.log(len(fresh))
-        distance = np.sqrt(np.mean(np.sum((fresh - mean) ** 2, axis=1)))
-        if change @ wanted + log_ratio > 0 and distance <= farthest:
-            return gains + change
-        change /= 2
-    return gains
+    square = np.average(np.sum((X - mean) ** 2, axis=1), weights=weight)
+    square += X.shape[1] * model.sigma**2
+    distance = np.mean(np.sum((fresh - mean) ** 2, axis=1))
+    return gain > 0 and distance <= _FARTHEST**2 * square
 
 
-class _Statistics:
-    """``s(x)`` of rows, for a model; it does not depend on the gains."""
-
-    def __init__(self, model):
-        self._model = model
-
-    def __call__(self, X):
-        return softplus(self._model.parameters.preactivation(X)) / self._model.sigma**2
+def _statistics(model, X):
+    """``s(x)`` of rows (n, d): derivatives of -E by g and by b, (n, 2 m)."""
+    U = model.parameters.preactivation(X)
+    return (
+        np.hstack([softplus(U), logistic(U) * model.parameters.gains]) / model.sigma**2
+    )
 
 
-def _extent(X, weight, model):
-    """Root mean square length of centred rows with noise."""
-    square = np.average(np.sum(X**2, axis=1), weights=weight)
-    return np.sqrt(square + X.shape[1] * model.sigma**2)
+def _moved(model, change):
+    """The model with a change (2 m,) of g and b."""
+    _, b, _, g = model.parameters
+    of_g, of_b = np.split(change, 2)
+    parameters = model.parameters._replace(gains=g + of_g, intercept_hidden=b + of_b)
+    return replace(model, parameters=parameters)
 
 
-def _likeliest_change(wanted, s, n_rows):
-    """Maximise l(D): D (m,), for draws' statistics s (k, m) of mean zero.
+def _likeliest_change(model, X, weight, draws):
+    """Maximise l(D): D (2 m,).
 
-    `wanted` (m,) is the mean over the rows. D is halved until the draws still stand for
-    the model that it leads to.
+    D is halved until the draws still stand for the model that it leads to.
     """
-    ridge = _RIDGE * np.mean(s**2) * len(wanted) * (1 / n_rows + 1 / len(s))
-    if ridge == 0:  # no unit varies
-        return np.zeros_like(wanted)
+    s = _statistics(model, draws)
+    centre = s.mean(axis=0)
+    s -= centre
+    wanted = np.average(_statistics(model, X), axis=0, weights=weight) - centre
+    n_units = len(wanted) // 2
+    variance = np.mean(s.reshape(-1, 2, n_units) ** 2, axis=(0, 2))  # of each kind
+    ridge = _RIDGE * n_units * (1 / weight.sum() + 1 / len(s)) * variance
+    # where no unit varies, nothing is to be changed
+    ridge = np.repeat(np.where(ridge > 0, ridge, 1.0), n_units)
 
     def likelihood(change):
         """l(D), and the weights of the draws under the changed model."""
         exponent = s @ change
         normaliser = logsumexp(exponent)
         value = change @ wanted - normaliser + np.log(len(s))
-        return value - 0.5 * ridge * change @ change, np.exp(exponent - normaliser)
+        return value - 0.5 * change @ (ridge * change), np.exp(exponent - normaliser)
 
     change = np.zeros_like(wanted)
     value, share = likelihood(change)

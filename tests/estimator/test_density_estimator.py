@@ -62,9 +62,18 @@ def test_density_is_near_the_truth(density):
     assert np.mean(truth - one) > 0.3
 
 
-def test_samples_have_the_shares_of_the_clusters(density):
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_clusters_have_their_shares_of_the_mass(share):
+    X = clusters(1500, share=share, seed=1)
+    density = ScoreMatchingDensity(32, random_state=0).fit(X)
+    x, y = np.arange(-6, 13, 0.1), np.arange(-6, 6, 0.1)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    p = np.exp(density.score_samples(grid))
+    wanted = np.mean(X[:, 0] > 3.5)
+    # by the sum over a grid: draws would add 0.01 of their own
+    assert abs(p[grid[:, 0] > 3.5].sum() / p.sum() - wanted) < 0.02
     rows = density.sample(4000, random_state=0)
-    assert abs(np.mean(rows[:, 0] > 3.5) - np.mean(clusters(1500)[:, 0] > 3.5)) < 0.03
+    assert abs(np.mean(rows[:, 0] > 3.5) - wanted) < 0.04
 
 
 def test_units_of_columns_change_a_constant_only():
