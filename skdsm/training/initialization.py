@@ -28,7 +28,7 @@ __all__ = [
 
 _SPREAD = 1.5  # standard deviation of the logarithm of the units' sizes
 _SAMPLE = slice(0, 4096)  # of the rows, which are in random order
-_RIDGE = 3e-2  # relative to the mean curvature in a gain
+_RIDGE = 0.3  # relative to the mean curvature in a gain
 
 
 class LinearDenoiser(NamedTuple):

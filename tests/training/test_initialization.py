@@ -239,7 +239,7 @@ def test_gains_and_intercept_of_a_steep_start_denoise_best(data, m):
     root = np.sqrt(np.repeat(share, D))[:, None]
     centred = H - share @ H
     curvature = [share @ centred[:, j] ** 2 * (W[j] @ W[j]) for j in range(m)]
-    ridge = np.sqrt(np.r_[np.full(m, 3e-2 * np.mean(curvature)), np.zeros(D)])
+    ridge = np.sqrt(np.r_[np.full(m, 0.3 * np.mean(curvature)), np.zeros(D)])
     expected = np.linalg.lstsq(
         np.vstack([root * design, np.diag(ridge)]),
         np.r_[root[:, 0] * X.ravel(), np.zeros(m + D)],
