@@ -23,7 +23,7 @@ _CPU_BLOCK_ELEMENTS = 2**18
 _DEVICE_BLOCK_ELEMENTS = 2**24
 
 
-# Bytes of the scratch array of NumPy's sum over units: half of a usual second-level cache.
+# Bytes of the scratch array of NumPy's sum over units: half of a usual level-2 cache.
 _TILE_BYTES = 2**19
 
 

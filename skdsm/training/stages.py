@@ -18,8 +18,8 @@ from skdsm.training.schedule import Stage
 __all__ = ["Monitor", "TrainingResult", "train"]
 
 _RUN_ITER = 30
-# status of L-BFGS-B: no iterations are left; the line search found no acceptable step; a
-# callback stopped it
+# status of L-BFGS-B: no iterations are left; the line search found no acceptable step;
+# a callback stopped it
 _OUT_OF_ITERATIONS, _ABNORMAL, _REQUESTED = 1, 2, 99
 
 

@@ -21,7 +21,7 @@ IS_RIGHT = DRAWS[:, 0] > 1.5  # in one of its two clusters
 
 @pytest.fixture
 def one_round(monkeypatch):
-    """One step, from exact draws of the model; those of others are as usual."""
+    """One step, from exact draws of the model; other models are drawn from as usual."""
 
     def draws(model, rng):
         return DRAWS if model is MODEL else quick_draws(model, rng)

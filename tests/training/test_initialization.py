@@ -233,7 +233,7 @@ def test_gains_and_intercept_of_a_steep_start_denoise_best(data, m):
 
     H = 1 / (1 + np.exp(-(X_noisy @ W.T + b)))
     share = weight / weight.sum()
-    # columns of the design: what a unit gain, or a unit intercept, adds to all residuals
+    # columns of the design: what a gain or an intercept of one adds to all residuals
     design = np.stack([np.outer(H[:, j], W[j]).ravel() for j in range(m)], axis=1)
     design = np.hstack([design, np.tile(np.eye(D), (len(X), 1))])
     root = np.sqrt(np.repeat(share, D))[:, None]
