@@ -33,7 +33,8 @@ from skdsm.model.activations import logistic, softplus
 __all__ = ["likelier_model", "quick_draws"]
 
 _DRAWS = 8192
-_ROUNDS = 2  # the second from the draws that have confirmed the first
+_ROUNDS = 2  # each from the draws that have confirmed the one before
+_MOST_ROUNDS = 10  # as long as mass is far from the rows
 _TRIALS = 3  # of a step, halved each time
 _FARTHEST = 1.25  # times as far from the mean as the rows: draws, in root mean square
 _RIDGE = 4.0  # times units per row and per draw
@@ -58,15 +59,20 @@ def likelier_model(model, X, weight, rng):
     """Move gains and hidden intercepts to make rows X (n, d), of a `weight`, likelier.
 
     A step is halved until fresh draws of the new model confirm it: rows are likelier,
-    and no mass is far from them, where no draw of the old model was.
+    and draws are near them, or at least nearer than those before.
     """
     draws = quick_draws(model, rng)
-    for _ in range(_ROUNDS):
+    for i in range(_MOST_ROUNDS):
+        distance = _relative_distance(model, X, weight, draws)
+        if i >= _ROUNDS and distance <= _FARTHEST:
+            break
         change = _likeliest_change(model, X, weight, draws)
         for _ in range(_TRIALS):
             new = _moved(model, change)
             fresh = quick_draws(new, rng)
-            if _is_confirmed(model, new, X, weight, fresh):
+            limit = max(_FARTHEST, distance)
+            near = _relative_distance(new, X, weight, fresh) <= limit
+            if near and _gain(model, new, X, weight, fresh) > 0:
                 break
             change /= 2
         else:
@@ -75,16 +81,19 @@ def likelier_model(model, X, weight, rng):
     return model
 
 
-def _is_confirmed(model, new, X, weight, fresh):
-    """Whether a new model is better, by draws of it."""
+def _gain(model, new, X, weight, fresh):
+    """Mean log-likelihood that a new model gains, by draws of it."""
     # Z_old / Z_new is the mean of exp(E_new - E_old) over draws of the new model
     log_ratio = log_mean_exp(new.energy(fresh) - model.energy(fresh))
-    gain = np.average(model.energy(X) - new.energy(X), weights=weight) + log_ratio
+    return np.average(model.energy(X) - new.energy(X), weights=weight) + log_ratio
+
+
+def _relative_distance(model, X, weight, draws):
+    """Root mean square distance of draws from the mean of rows under noise, by theirs."""
     mean = np.average(X, axis=0, weights=weight)
     square = np.average(np.sum((X - mean) ** 2, axis=1), weights=weight)
     square += X.shape[1] * model.sigma**2
-    distance = np.mean(np.sum((fresh - mean) ** 2, axis=1))
-    return gain > 0 and distance <= _FARTHEST**2 * square
+    return np.sqrt(np.mean(np.sum((draws - mean) ** 2, axis=1)) / square)
 
 
 def _statistics(model, X):

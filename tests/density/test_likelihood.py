@@ -104,6 +104,24 @@ def test_step_is_not_taken_where_fresh_draws_refute_it(monkeypatch):
     np.testing.assert_array_equal(step(X), 0)
 
 
+@pytest.mark.parametrize("most_rounds", [likelihood._ROUNDS, likelihood._MOST_ROUNDS])
+def test_mass_far_from_the_rows_goes_in_as_many_rounds_as_it_takes(
+    monkeypatch, most_rounds
+):
+    monkeypatch.setattr(likelihood, "_MOST_ROUNDS", most_rounds)
+    # clusters at 0 and at 8, which has a share of 1 / (1 + exp(-9)); rows at 0 only
+    W = np.array([[8.0, 0.0], [0.0, -2.0]])
+    model = EnergyModel(
+        Parameters(W, np.array([9.0 - 32, -1.0]), np.zeros(2), np.ones(2)), 1.0
+    )
+    mixture = exact_mixture(model).sample(np.random.default_rng(0), 20_000)
+    X = np.random.default_rng(1).standard_normal((500, 2))
+    assert (mixture[:, 0] > 4).mean() > 0.99
+    model = likelier_model(model, X, np.ones(500), np.random.default_rng(2))
+    is_gone = share_right(model) < 0.2
+    assert is_gone == (most_rounds > likelihood._ROUNDS)
+
+
 def test_model_hardly_moves_where_rows_come_from_it():
     X = exact_mixture(MODEL).sample(np.random.default_rng(1), 20_000)
     assert abs(log_likelihood(moved(X), X) - log_likelihood(MODEL, X)) < 2e-3
