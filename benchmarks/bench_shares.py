@@ -79,11 +79,16 @@ def far_mass(X, n_rows):
 LONG = {"tol": 1e-6, "max_iter": 4000, "n_corruptions": 16}
 
 
+RINGS = {"narrow ring of eight": (2, 0.2), "wide ring of eight": (4, 0.5)}
+MIXTURES = "mixture in 5 columns", "mixture in 10 columns"
+
+
 def gaussians(case, rng):
     """Centres (8, d) of a mixture of equal Gaussians, and their deviation."""
-    if case == "ring of eight":
+    if case in RINGS:
+        radius, deviation = RINGS[case]
         angle = np.pi / 4 * np.arange(8)
-        return 2 * np.column_stack([np.cos(angle), np.sin(angle)]), 0.2
+        return radius * np.column_stack([np.cos(angle), np.sin(angle)]), deviation
     return 2 * rng.standard_normal((8, int(case.split()[-2]))), 1.0
 
 
@@ -118,7 +123,7 @@ def main():
         errors = [largest_error(case, seed, args.draws) for seed in range(args.seeds)]
         print(f"  {case:45s}" + " ".join(f"{e:.3f}" for e in errors), flush=True)
     print("mean squared error of the score: model, Parzen density, ratio")
-    for case in ("ring of eight", "mixture in 5 columns", "mixture in 10 columns"):
+    for case in (*RINGS, *MIXTURES):
         for name, settings in {"defaults": {}, "long": LONG}.items():
             errors = [score_error(case, seed, settings) for seed in range(args.seeds)]
             model, parzen = np.mean(errors, axis=0)

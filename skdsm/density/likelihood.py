@@ -89,7 +89,7 @@ def _gain(model, new, X, weight, fresh):
 
 
 def _relative_distance(model, X, weight, draws):
-    """Root mean square distance of draws from the rows' mean, over the noisy rows' own."""
+    """Root mean square distance of draws from the rows' mean, over noisy rows' own."""
     mean = np.average(X, axis=0, weights=weight)
     square = np.average(np.sum((X - mean) ** 2, axis=1), weights=weight)
     square += X.shape[1] * model.sigma**2
