@@ -100,8 +100,8 @@ blame.div(blame.sum(axis=1), axis=0).round(2)
 
 # %%
 # The five most unusual orders and the most normal one, as a picture. Each cell is
-# coloured by its share of the blame. Nobody changed the second and the fifth order:
-# six machines for Italy, and nine coffees at once, are rare too.
+# coloured by its share of the blame. Nobody changed the third and the fifth order: six
+# machines, and nine coffees, at once are rare too.
 
 import matplotlib.pyplot as plt
 
