@@ -87,13 +87,18 @@ def data_sets(args):
             yield name, X[y == 0]
 
 
+def is_continuous(X):
+    """For each column of rows (n, d): does it have more than ten values?"""
+    return np.array([len(np.unique(column)) > 10 for column in X.T])
+
+
 def split(X, n_rows, seed):
     """Standardised rows to train on and to judge by, without the discrete columns."""
     train, test = train_test_split(X, test_size=0.5, random_state=seed)
     train, test = train[:n_rows], test[:n_rows]
-    varied = np.array([len(np.unique(column)) > 10 for column in train.T])
-    scaler = StandardScaler().fit(train[:, varied])
-    return (scaler.transform(part[:, varied]) for part in (train, test))
+    kept = is_continuous(train)
+    scaler = StandardScaler().fit(train[:, kept])
+    return (scaler.transform(part[:, kept]) for part in (train, test))
 
 
 def judge(X, n_rows, seed):
@@ -124,6 +129,9 @@ def main():
     )
     for name, X in data_sets(args):
         if args.data and name not in args.data:
+            continue
+        if not is_continuous(X).any():
+            print(f"{name:14s}left out: all columns are discrete")
             continue
         splits = Parallel(args.jobs)(
             delayed(judge)(X, args.rows, seed) for seed in range(args.seeds)
