@@ -10,21 +10,36 @@ from sklearn.base import (
     clone,
 )
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdsm._blocks import single_threaded_blas
 from skdsm._typing import ArrayLike, Floats
 from skdsm.estimator import DenoisingScoreMatcher
+from skdsm.model.marginal import complete_whitened
+from skdsm.rows.in_memory import filled_training_rows
 
 __all__ = ["DenoisingImputer"]
+
+_REACH = 5.0  # deviations: larger values do not shape the covariance
+_LEAST_VARIANCE = 1e-3  # of a direction, relative to the mean
+
+
+def _whitening(X, weight):
+    """Matrix A (d, d) with which the bulk of rows ``X A`` is uncorrelated."""
+    X = np.clip(X, -_REACH, _REACH).astype(np.float64)
+    covariance = np.cov(X.T, aweights=weight, ddof=0).reshape(X.shape[1], -1)
+    variance, directions = np.linalg.eigh(covariance)
+    least = _LEAST_VARIANCE * variance.mean() or 1.0
+    return directions / np.sqrt(np.maximum(variance, least))
 
 
 class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fill missing cells at the mode of their distribution, given the observed ones.
 
-    A step of a pipeline around :meth:`DenoisingScoreMatcher.impute
-    <skdsm.DenoisingScoreMatcher.impute>`. Columns are standardised for the model, and
-    values are returned in their own units. Of columns that depend on each other in
-    curved ways the model knows more than linear regressions do.
+    A step of a pipeline. The model is fitted to whitened rows: columns are standardised
+    and then made uncorrelated, so that noise hides no column that others nearly
+    determine. Values are returned in the units of the columns.
 
     Read more in the :ref:`User Guide <missing>`.
 
@@ -33,15 +48,18 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     estimator : DenoisingScoreMatcher, default=None
         The model to fit. None means ``DenoisingScoreMatcher(ranking="combined")``,
         whose range of noise levels is narrow: less noise leaves more of what columns
-        say of each other. Pass one with a `random_state` for reproducible results.
+        say about each other. Pass one with a `random_state` for reproducible results.
 
     Attributes
     ----------
     estimator_ : DenoisingScoreMatcher
-        The model of the standardised columns.
+        The model of the whitened rows.
 
     scaler_ : StandardScaler
         Means and standard deviations of the observed cells.
+
+    whitening_ : ndarray of shape (`n_features_in_`, `n_features_in_`)
+        What standardised rows are multiplied by to make them uncorrelated.
 
     n_features_in_ : int
         Number of features seen in `fit`.
@@ -51,8 +69,8 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    skdsm.DenoisingScoreMatcher.impute : Draws of missing cells, which show how sure
-        the model is.
+    skdsm.DenoisingScoreMatcher.impute : The same without whitening, for the rows of a
+        fitted detector; also draws of missing cells, which show how sure the model is.
     sklearn.impute.IterativeImputer : Regresses each column on the others in turn.
     sklearn.impute.KNNImputer : Takes the mean of the nearest training rows.
 
@@ -108,8 +126,14 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         estimator = self.estimator
         if estimator is None:
             estimator = DenoisingScoreMatcher(ranking="combined")
-        self.scaler_ = StandardScaler().fit(X)
-        self.estimator_ = clone(estimator).fit(self.scaler_.transform(X))
+        # columns without any cell are refused below
+        with np.errstate(invalid="ignore"):
+            scaler = StandardScaler().fit(X)
+        seed = check_random_state(estimator.random_state).randint(2**31)
+        rows, weight, _ = filled_training_rows(scaler.transform(X), None, seed)
+        whitening = _whitening(rows, weight)
+        self.estimator_ = clone(estimator).fit(rows @ whitening, sample_weight=weight)
+        self.scaler_, self.whitening_ = scaler, whitening
         return self
 
     def transform(self, X: ArrayLike) -> Floats:
@@ -136,10 +160,15 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        filled = self.estimator_.impute(self.scaler_.transform(X))
-        return np.where(np.isnan(X), self.scaler_.inverse_transform(filled), X)
+        dtype = X.dtype
+        model = self.estimator_._model()
+        with single_threaded_blas():
+            rows = self.scaler_.transform(X)
+            filled = complete_whitened(model, self.whitening_, rows)
+        filled = self.scaler_.inverse_transform(filled)
+        return np.where(np.isnan(X), filled, X).astype(dtype, copy=False)
 
-    def _check(self, X, reset):
+    def _check(self, X, reset) -> Floats:
         return validate_data(
             self,
             X,

@@ -27,12 +27,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
+from skdsm._blocks import row_blocks
 from skdsm.model.activations import logistic, softplus
 
 __all__ = [
     "Conditional",
     "MarginalModel",
     "MissingCells",
+    "complete_whitened",
     "has_missing",
     "laplace",
     "per_observed_cell",
@@ -306,6 +308,37 @@ class MarginalModel:
     def score_norm(self, X):
         """``|psi(x)|`` of the observed cells, in proportion for all d cells."""
         return self.residual_square(X) ** 0.5 / self.model.sigma**2
+
+
+def complete_whitened(model, whitening, X):
+    """Fill missing cells of rows X (n, d) where the energy of ``X whitening`` is least.
+
+    A row is whitened to ``z = z_0 + B' y``, B being the rows of `whitening` (d, d) that
+    belong to its missing cells y. With the Cholesky factor ``B B' = L L'`` and the
+    orthonormal rows of ``Q = L^(-1) B`` that is ``z = p + Q' v``, where p is orthogonal
+    to Q and ``v = L' y + Q z_0``: as a function of v the energy is F of MissingCells.
+    From v = 0 on, which is the mode of a Gaussian, Newton's method finds the mode.
+    """
+    W, b, c, g = model.parameters
+    missing = np.isnan(X)
+    filled = np.where(missing, 0, X).astype(np.float64)
+    Z = filled @ whitening - c
+    counts = missing.sum(axis=1)
+    for k in np.unique(counts[counts > 0]):
+        chosen = np.flatnonzero(counts == k)
+        for part in row_blocks(len(chosen), max(1, _BLOCK_ELEMENTS // (k * len(W)))):
+            rows = chosen[part]
+            cells = np.nonzero(missing[rows])[1].reshape(-1, k)
+            B = whitening[cells]
+            L = np.linalg.cholesky(B @ B.transpose(0, 2, 1))
+            Q = np.linalg.solve(L, B)
+            along = Q @ Z[rows, :, None]
+            across = Z[rows] - (Q.transpose(0, 2, 1) @ along)[:, :, 0]
+            group = MissingCells(rows, cells, across @ W.T + (b + W @ c), Q @ W.T, g)
+            v = group.modes(np.zeros((len(rows), k)), model.sigma)
+            y = np.linalg.solve(L.transpose(0, 2, 1), v[:, :, None] - along)
+            filled[rows[:, None], cells] = y[:, :, 0]
+    return filled
 
 
 def per_observed_cell(X):

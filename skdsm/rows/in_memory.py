@@ -19,7 +19,7 @@ from skdsm.rows.base import (
 from skdsm.rows.canonical import canonical_rows, canonical_rows_with_missing
 from skdsm.training.filling import filled_rows
 
-__all__ = ["InMemoryRows", "prepare_rows"]
+__all__ = ["InMemoryRows", "filled_training_rows", "prepare_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def prepare_rows(X, sample_weight, seed):
     """
     missing = None
     if has_missing(X):
-        X, weight, missing = _filled(X, sample_weight, seed)
+        X, weight, missing = filled_training_rows(X, sample_weight, seed)
     else:
         X, weight = canonical_rows(X, sample_weight, seed)
     mean, reach = mean_and_reach(X, weight)
@@ -129,7 +129,7 @@ def prepare_rows(X, sample_weight, seed):
     return InMemoryRows(X, weight, mean, repeated=repeated, missing=missing)
 
 
-def _filled(X, sample_weight, seed):
+def filled_training_rows(X, sample_weight, seed):
     """Rows in canonical order, repeated and filled; weights; and what was missing."""
     X, weight, missing = canonical_rows_with_missing(X, sample_weight, seed)
     copies = repetitions(weight)

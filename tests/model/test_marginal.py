@@ -8,7 +8,7 @@ from support.random_models import random_model
 
 from skdsm.density.mixture import exact_mixture
 from skdsm.model.energy import EnergyModel
-from skdsm.model.marginal import has_missing
+from skdsm.model.marginal import complete_whitened, has_missing
 from skdsm.model.parameters import Parameters
 
 GRID = np.linspace(-9, 9, 361)
@@ -128,6 +128,31 @@ def test_the_denoiser_leaves_filled_cells_where_they_are(gains, dtype):
             there[:, cell] += np.where(missing[:, cell], step, 0)
             rise = model.energy(there) - model.energy(filled.astype(float))
             assert (rise >= -1e-6).all()
+
+
+@pytest.mark.parametrize("gains", ["unit", "positive", "mixed"])
+def test_whitened_rows_are_filled_where_the_energy_is_least(gains):
+    model = random_model(3, m=6, d=4, gains=gains)
+    rng = np.random.default_rng(5)
+    whitening = np.eye(4) + 0.3 * rng.standard_normal((4, 4))
+    X = with_every_pattern(rng, 4, most=4)
+    filled, missing = complete_whitened(model, whitening, X), np.isnan(X)
+    np.testing.assert_array_equal(filled[~missing], X[~missing])
+    slope = -model.score(filled @ whitening) @ whitening.T  # of the energy, by X
+    np.testing.assert_allclose(slope[missing], 0, atol=1e-6)
+    energy = model.energy(filled @ whitening)
+    for step in 1e-3 * rng.standard_normal((20, *X.shape)):
+        there = filled + np.where(missing, step, 0)
+        assert (model.energy(there @ whitening) >= energy - 1e-9).all()
+
+
+def test_rows_that_are_not_whitened_have_the_same_modes():
+    model = one_mode(3, 4, "positive")
+    X = with_every_pattern(np.random.default_rng(1), 4, most=4)
+    filled = complete_whitened(model, np.eye(4), X)
+    np.testing.assert_allclose(
+        filled, model.marginal(np.zeros(4)).complete(X), atol=1e-5
+    )
 
 
 def test_score_and_contributions_are_zero_at_missing_cells():
