@@ -221,7 +221,8 @@ def test_arrows_can_be_styled(matcher):
 # --- Streamlines ---
 
 
-def test_streamlines_follow_the_field(matcher):
+def test_streamlines_follow_the_field():
+    matcher = fitted(BARE, sigma=0.5)  # a smooth field: Matplotlib cuts sharp corners
     display = draw(matcher, BARE, kind="stream", n_arrows=6)
     lines = display.field_.lines.get_segments()
     middle = np.concatenate([(line[1:] + line[:-1]) / 2 for line in lines])
@@ -232,7 +233,7 @@ def test_streamlines_follow_the_field(matcher):
     strong = (np.linalg.norm(move, axis=1) > 0.1) & (norms > 0)
     cosine = np.abs((step * move).sum(axis=1)[strong] / norms[strong])
     assert strong.sum() > 100
-    assert cosine.min() > 0.95
+    assert cosine.min() > 0.98
     assert "denoiser's direction" in legend_texts(display)
 
 
