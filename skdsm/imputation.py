@@ -160,13 +160,12 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        dtype = X.dtype
         model = self.estimator_._model()
         with single_threaded_blas():
             rows = self.scaler_.transform(X)
             filled = complete_whitened(model, self.whitening_, rows)
         filled = self.scaler_.inverse_transform(filled)
-        return np.where(np.isnan(X), filled, X).astype(dtype, copy=False)
+        return np.where(np.isnan(X), filled, X).astype(X.dtype, copy=False)
 
     def _check(self, X, reset) -> Floats:
         return validate_data(

@@ -62,22 +62,22 @@ def likelier_model(model, X, weight, rng):
     and draws are near them, or at least nearer than those before.
     """
     draws = quick_draws(model, rng)
+    distance = _relative_distance(model, X, weight, draws)
     for i in range(_MOST_ROUNDS):
-        distance = _relative_distance(model, X, weight, draws)
         if i >= _ROUNDS and distance <= _FARTHEST:
             break
         change = _likeliest_change(model, X, weight, draws)
         for _ in range(_TRIALS):
             new = _moved(model, change)
             fresh = quick_draws(new, rng)
-            limit = max(_FARTHEST, distance)
-            near = _relative_distance(new, X, weight, fresh) <= limit
-            if near and _gain(model, new, X, weight, fresh) > 0:
+            reached = _relative_distance(new, X, weight, fresh)
+            is_near = reached <= max(_FARTHEST, distance)
+            if is_near and _gain(model, new, X, weight, fresh) > 0:
                 break
             change /= 2
         else:
             break
-        model, draws = new, fresh
+        model, draws, distance = new, fresh, reached
     return model
 
 

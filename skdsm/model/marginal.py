@@ -35,6 +35,7 @@ __all__ = [
     "MarginalModel",
     "MissingCells",
     "complete_whitened",
+    "groups_of_missing",
     "has_missing",
     "laplace",
     "per_observed_cell",
@@ -59,6 +60,20 @@ def has_missing(X):
             if not np.isnan(np.sum(X)):  # in half of the time
                 return False
     return bool(np.isnan(X).any())
+
+
+def groups_of_missing(missing, size):
+    """Yield groups of rows that lack equally many cells, by where cells lack (n, d).
+
+    Each is row numbers (s,) and the k missing cells of these, (s, k); s is at most
+    ``size(k)``, but at least one. Complete rows are in no group.
+    """
+    counts = missing.sum(axis=1)
+    for k in np.unique(counts[counts > 0]):
+        chosen = np.flatnonzero(counts == k)
+        for part in row_blocks(len(chosen), max(1, size(k))):
+            rows = chosen[part]
+            yield rows, np.nonzero(missing[rows])[1].reshape(-1, k)
 
 
 class MissingCells(NamedTuple):
@@ -220,16 +235,14 @@ class MarginalModel:
         missing = np.isnan(X)
         Z = self.model.centre(np.where(missing, c, X))
         start = self.origin - c
-        counts = missing.sum(axis=1)
-        for k in np.unique(counts[counts > 0]):
-            chosen = np.flatnonzero(counts == k)
-            size = max(1, _BLOCK_ELEMENTS // (max(k, _POINTS) * len(W)))
-            for first in range(0, len(chosen), size):
-                rows = chosen[first : first + size]
-                cells = np.nonzero(missing[rows])[1].reshape(-1, k)
-                offset = Z[rows] @ W.T + (b + W @ c)
-                group = MissingCells(rows, cells, offset, W.T[cells], g)
-                yield group, group.modes(start[cells], self.model.sigma)
+
+        def size(k):
+            return _BLOCK_ELEMENTS // (max(k, _POINTS) * len(W))
+
+        for rows, cells in groups_of_missing(missing, size):
+            offset = Z[rows] @ W.T + (b + W @ c)
+            group = MissingCells(rows, cells, offset, W.T[cells], g)
+            yield group, group.modes(start[cells], self.model.sigma)
 
     def fill(self, X, missing, Y):
         """Put values Y (n, k), in the frame centred at c, in the missing cells of X."""
@@ -323,21 +336,18 @@ def complete_whitened(model, whitening, X):
     missing = np.isnan(X)
     filled = np.where(missing, 0, X).astype(np.float64)
     Z = filled @ whitening - c
-    counts = missing.sum(axis=1)
-    for k in np.unique(counts[counts > 0]):
-        chosen = np.flatnonzero(counts == k)
-        for part in row_blocks(len(chosen), max(1, _BLOCK_ELEMENTS // (k * len(W)))):
-            rows = chosen[part]
-            cells = np.nonzero(missing[rows])[1].reshape(-1, k)
-            B = whitening[cells]
-            L = np.linalg.cholesky(B @ B.transpose(0, 2, 1))
-            Q = np.linalg.solve(L, B)
-            along = Q @ Z[rows, :, None]
-            across = Z[rows] - (Q.transpose(0, 2, 1) @ along)[:, :, 0]
-            group = MissingCells(rows, cells, across @ W.T + (b + W @ c), Q @ W.T, g)
-            v = group.modes(np.zeros((len(rows), k)), model.sigma)
-            y = np.linalg.solve(L.transpose(0, 2, 1), v[:, :, None] - along)
-            filled[rows[:, None], cells] = y[:, :, 0]
+    for rows, cells in groups_of_missing(
+        missing, lambda k: _BLOCK_ELEMENTS // (k * len(W))
+    ):
+        B = whitening[cells]
+        L = np.linalg.cholesky(B @ B.transpose(0, 2, 1))
+        Q = np.linalg.solve(L, B)
+        along = Q @ Z[rows, :, None]
+        across = Z[rows] - (Q.transpose(0, 2, 1) @ along)[:, :, 0]
+        group = MissingCells(rows, cells, across @ W.T + (b + W @ c), Q @ W.T, g)
+        v = group.modes(np.zeros(cells.shape), model.sigma)
+        y = np.linalg.solve(L.transpose(0, 2, 1), v[:, :, None] - along)
+        filled[rows[:, None], cells] = y[:, :, 0]
     return filled
 
 

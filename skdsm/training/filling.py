@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdsm._blocks import row_blocks
+from skdsm.model.marginal import groups_of_missing
 
 __all__ = ["filled_rows"]
 
@@ -46,20 +46,18 @@ class _Gaussian(NamedTuple):
     def _filled(self, Z, missing, xi):
         precision = np.linalg.inv(self.covariance)
         offset = np.where(missing, 0, Z - self.mean)
-        counts, total = missing.sum(axis=1), np.zeros_like(precision)
-        for k in np.unique(counts[counts > 0]):
-            chosen = np.flatnonzero(counts == k)
-            for part in row_blocks(len(chosen), max(1, _BLOCK_ELEMENTS // k**2)):
-                rows = chosen[part]
-                cells = np.nonzero(missing[rows])[1].reshape(-1, k)
-                pairs = cells[:, :, None], cells[:, None, :]
-                variance = np.linalg.inv(precision[pairs])
-                pull = np.take_along_axis(offset[rows] @ precision, cells, axis=1)
-                noise = np.take_along_axis(xi[rows], cells, axis=1)
-                root = np.linalg.cholesky(variance)
-                step = root @ noise[:, :, None] - variance @ pull[:, :, None]
-                offset[rows[:, None], cells] = step[:, :, 0]
-                np.add.at(total, pairs, variance)
+        total = np.zeros_like(precision)
+        for rows, cells in groups_of_missing(
+            missing, lambda k: _BLOCK_ELEMENTS // k**2
+        ):
+            pairs = cells[:, :, None], cells[:, None, :]
+            variance = np.linalg.inv(precision[pairs])
+            pull = np.take_along_axis(offset[rows] @ precision, cells, axis=1)
+            noise = np.take_along_axis(xi[rows], cells, axis=1)
+            root = np.linalg.cholesky(variance)
+            step = root @ noise[:, :, None] - variance @ pull[:, :, None]
+            offset[rows[:, None], cells] = step[:, :, 0]
+            np.add.at(total, pairs, variance)
         return offset + self.mean, total
 
 
