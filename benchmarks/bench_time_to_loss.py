@@ -48,7 +48,7 @@ def skdsm_run(X, held_out_loss, args):
         n_corruptions=defaults.n_corruptions,
         alpha=0.0,
         max_iter=defaults.max_iter,
-        tol=defaults.tol,
+        tol=args.tol,
     )
     clock = Clock(held_out_loss)
 
@@ -231,6 +231,9 @@ def main():
     parser.add_argument("--n-components", type=int, default=128)
     parser.add_argument("--sigma", type=float, default=0.5)
     parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument(
+        "--tol", type=float, default=DenoisingScoreMatcher().tol, help="of skdsm"
+    )
     parser.add_argument("--budget", type=float, default=60, help="seconds a run")
     parser.add_argument("--sweep-budget", type=float, default=10)
     parser.add_argument("--slow-budget", type=float, default=60)

@@ -139,7 +139,7 @@ class DenoisingScoreMatcher(
         loss. Zero leaves the step out: use it where you need the denoiser only. See
         :ref:`energy_matching`.
 
-    max_iter : int, default=1000
+    max_iter : int, default=2000
         Largest number of L-BFGS iterations in a fit, over all stages. A fit that
         reaches it issues a :class:`~sklearn.exceptions.ConvergenceWarning`.
 
@@ -147,10 +147,11 @@ class DenoisingScoreMatcher(
         When to stop. A smaller value trains longer, a larger one stops earlier.
         Training runs in stages, and after each the loss is computed on noise that is
         kept for validation. A stage has succeeded if it lowered this loss by more than
-        the fraction `tol`. After a stage without success, the next one uses four times
-        as many rows, or twice as many corrupted copies; if the stage had all rows and
-        all copies, training ends. The fraction is of the loss itself, or of its
-        distance from the loss of ``r(x) = x``, which removes no noise, whichever is
+        the fraction `tol`; a longer stage must lower it by more, in proportion. After a
+        stage without success, the next one uses four times as many rows, or twice as
+        many corrupted copies; if the stage had all rows and all copies, or many of them
+        and more would not pay, training ends. The fraction is of the loss itself, or of
+        its distance from the loss of ``r(x) = x``, which removes no noise, whichever is
         smaller.
 
     ranking : {"energy", "score_norm", "combined"}, default="energy"
@@ -385,7 +386,7 @@ class DenoisingScoreMatcher(
         n_corruptions: int = 4,
         alpha: float = 0.0,
         energy_matching: float = 0.05,
-        max_iter: int = 1000,
+        max_iter: int = 2000,
         tol: float = 3e-3,
         ranking: Literal["energy", "score_norm", "combined"] = "energy",
         n_landmarks: int = 2000,

@@ -12,7 +12,7 @@ References
 
 from typing import NamedTuple
 
-__all__ = ["UNQUESTIONED_ROWS", "Schedule", "Stage"]
+__all__ = ["UNQUESTIONED_ROWS", "UNQUESTIONED_SIZE", "Schedule", "Stage"]
 
 # A model overfits a sample of few rows, and under fresh noise much of a run goes into
 # undoing that: slow directions need a second run on the same draw.
@@ -20,6 +20,8 @@ _RUNS_ON_PART = 2
 # Growth up to so many rows goes on unasked, at a price of seconds: a group of a
 # thousandth of the rows has a hundred rows then.
 UNQUESTIONED_ROWS = 2**17
+# Corrupted rows: from here on, more copies of all rows must pay as well.
+UNQUESTIONED_SIZE = 2**15
 
 
 class Stage(NamedTuple):
@@ -49,8 +51,8 @@ class Schedule(NamedTuple):
     No stage has fewer than `smallest` corrupted rows, if there are that many. Where
     there are more rows than `unquestioned`, training goes first as on so many rows in
     all, with one copy of each; from there on, the sample grows only as long as that
-    pays. A stage on part of the rows is two runs of L-BFGS on the same noise, one on
-    all rows is one run.
+    pays. So it is with more copies of fewer rows, if these are many. A stage on part of
+    the rows is two runs of L-BFGS on the same noise, one on all rows is one run.
     """
 
     n_rows: int
@@ -85,9 +87,10 @@ class Schedule(NamedTuple):
         """
         if improved:
             return stage
-        if stage.n_rows >= self.unquestioned < self.n_rows and not (
-            stage.size < self.last().size and pays()
-        ):
+        asked = stage.n_rows >= self.unquestioned and (
+            self.unquestioned < self.n_rows or stage.size >= UNQUESTIONED_SIZE
+        )
+        if asked and not (stage.size < self.last().size and pays()):
             return None
         for bound in (self.unquestioned, self.n_rows):
             if stage.n_rows < bound:

@@ -3,7 +3,8 @@
 A line search needs a deterministic objective, so the noise is frozen within a stage; a
 fresh draw in the next stage keeps the model from fitting any one of them. A stage is
 one or several runs of L-BFGS; each run starts where the last one ended, with a change
-of variables estimated there.
+of variables estimated there. At first that is soon out of date, and runs are short;
+as long as one sample pays they become longer, for directions of little curvature.
 """
 
 from typing import NamedTuple
@@ -15,9 +16,10 @@ from skdsm.training.growth import reducible
 from skdsm.training.lbfgs import minimise_run
 from skdsm.training.schedule import Stage
 
-__all__ = ["Monitor", "TrainingResult", "train"]
+__all__ = ["Monitor", "TrainingResult", "run_length", "train"]
 
-_RUN_ITER = 30
+_RUN_ITER = 30  # at least
+_STAGE_ITER = 120  # of a stage of longer runs, at most
 # status of L-BFGS-B: no iterations are left; the line search found no acceptable step;
 # a callback stopped it
 _OUT_OF_ITERATIONS, _ABNORMAL, _REQUESTED = 1, 2, 99
@@ -95,6 +97,17 @@ class Monitor:
         return False
 
 
+def run_length(stage, n_done, previous):
+    """Iterations of each run of a stage.
+
+    Half as many as all before it, shared by the stage's runs and divided by its copies,
+    which make an iteration longer; at most twice those of `previous` runs on the same
+    sample.
+    """
+    n_iter = min(n_done // 2, _STAGE_ITER) // (stage.n_runs * stage.n_copies)
+    return max(_RUN_ITER, min(n_iter, 2 * previous))
+
+
 def train(
     start,
     stage,
@@ -115,28 +128,27 @@ def train(
     ``draw_risk(index, stage)`` returns the stage's risk under fresh noise, and
     ``scaling(parameters, risk)`` its change of variables. A stage has improved the
     ``validation_risk(parameters)`` if by more than the fraction `tol` of what a better
-    model could still move; then ``next_stage(stage, improved, parameters)`` follows, if
-    it is not None. `scale` is a typical size of the risk, `identity_loss` the loss of a
-    denoiser that leaves corrupted rows as they are. `max_iter` counts L-BFGS iterations
-    in all.
+    model could still move, in proportion more if its runs are longer than the shortest
+    ones; then ``next_stage(stage, improved, parameters)`` follows, if it is not None.
+    `scale` is a typical size of the risk, `identity_loss` the loss of a denoiser that
+    leaves corrupted rows as they are. `max_iter` counts L-BFGS iterations in all.
     """
     monitor = Monitor() if monitor is None else monitor
     parameters = start
     losses, stage_ends, validation = [], [], [validation_risk(start)]
-    status, stopped, last_stage, n_iter = 0, False, stage, _RUN_ITER
+    status, stopped, last_stage, cut_short, length = 0, False, stage, False, 0
 
     def end_iteration(parameters, loss):
         losses.append(loss)
         return monitor.end_iteration(parameters, loss)
 
     while stage is not None and len(losses) < max_iter and not stopped:
-        monitor.begin_stage(
-            stage, min(stage.n_runs * _RUN_ITER, max_iter - len(losses))
-        )
+        length = run_length(stage, len(losses), length if stage == last_stage else 0)
+        monitor.begin_stage(stage, min(stage.n_runs * length, max_iter - len(losses)))
         last_stage = stage
         risk = draw_risk(len(stage_ends), stage)
         for _ in range(stage.n_runs):
-            n_iter = min(_RUN_ITER, max_iter - len(losses))
+            n_iter = min(length, max_iter - len(losses))
             if n_iter == 0 or status == _REQUESTED:
                 break
             parameters, status = minimise_run(
@@ -148,15 +160,16 @@ def train(
                 learn_gains=learn_gains,
                 end_iteration=end_iteration,
             )
+        cut_short = status == _OUT_OF_ITERATIONS and n_iter < length
         risk = None  # or its noise would still take memory while the next is drawn
         stage_ends.append(len(losses))
         validation.append(validation_risk(parameters))
         stopped = monitor.end_stage(parameters, validation[-1]) or status == _REQUESTED
         gain = validation[-2] - validation[-1]
-        improved = gain > tol * reducible(validation[-1], identity_loss)
+        least = tol * length / _RUN_ITER
+        improved = gain > least * reducible(validation[-1], identity_loss)
         stage = None if stopped else next_stage(stage, improved, parameters)
     message = ""
-    cut_short = status == _OUT_OF_ITERATIONS and n_iter < _RUN_ITER
     if stage is not None or cut_short:
         message = "the maximum number of iterations was reached"
     elif status == _ABNORMAL and validation[-1] >= max(validation[0], identity_loss):

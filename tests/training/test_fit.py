@@ -64,14 +64,14 @@ def test_a_start_is_in_the_frame_of_the_rows_as_given():
 
 
 def test_no_stage_on_a_sample_sees_the_rows_it_is_validated_on():
-    rows = watched(20_000)
+    rows = watched(6000)
     fit_energy_model(rows, settings(tol=1e9), 0)
     validation, *stages = (drawn for drawn, _ in rows.drawn)
     assert len(validation) == 4096
     sizes = [len(stage) for stage in stages]
-    assert sizes == [1250, 5000, 20_000, 20_000, 20_000]
+    assert sizes == [1500, 6000, 6000, 6000]
     for stage, size in zip(stages, sizes, strict=True):
-        assert len(stage & validation) == (4096 if size == 20_000 else 0)
+        assert len(stage & validation) == (4096 if size == 6000 else 0)
 
 
 def test_every_stage_and_the_validation_meet_noise_of_their_own():

@@ -72,13 +72,24 @@ def test_nothing_is_asked_where_rows_are_few():
     def asked(stage):
         raise AssertionError("unseen rows were asked")
 
-    plan = Schedule(100_000, 4, 2048)
+    plan = Schedule(8000, 4, 2048)
     growth = Growth(plan, 0, asked, identity_loss=4.0, tol=1e-3)
     stage, stages = plan.first(), []
     while stage is not None:
         stages.append(stage)
         stage = growth.next_stage(stage, False, 0)
-    assert stages[-1] == Stage(100_000, 4)
+    assert stages[-1] == Stage(8000, 4)
+
+
+@pytest.mark.parametrize(("c", "expected"), [(1.0, 1), (1e4, 4)])
+def test_more_copies_of_all_rows_must_pay_where_these_are_many(c, expected):
+    plan = Schedule(100_000, 4, 2048)
+    growth = Growth(plan, 256, Told(c), identity_loss=4.0, tol=1e-3)
+    stage = plan.first()
+    while stage is not None:
+        last = stage
+        stage = growth.next_stage(stage, False, stage.size)
+    assert last == Stage(100_000, expected)
 
 
 @pytest.fixture
@@ -87,13 +98,14 @@ def few_are_unquestioned(monkeypatch):
 
 
 @pytest.mark.usefixtures("few_are_unquestioned")
-def test_fit_tells_how_many_rows_were_enough():
+def test_fit_tells_how_many_rows_were_enough(monkeypatch):
     X = two_clusters(n_samples=30_000, n_features=2)
     matcher = DenoisingScoreMatcher(4, sigma=0.5, random_state=0).fit(X)
     assert 2000 <= matcher.sample_size_ < 30_000
-    # and it is as good as the fit to all rows
-    every = DenoisingScoreMatcher(4, sigma=0.5, random_state=0, tol=0.0, max_iter=600)
-    every.fit(X)
+    # and it is as good as the fit to all rows, which differs in nothing else
+    monkeypatch.setattr("skdsm.training.schedule.UNQUESTIONED_ROWS", 30_000)
+    every = DenoisingScoreMatcher(4, sigma=0.5, random_state=0).fit(X)
+    assert every.sample_size_ == 30_000
     noisy = X + 0.5 * np.random.default_rng(1).standard_normal(X.shape)
     losses = [np.mean((m.reconstruct(noisy) - X) ** 2) for m in (matcher, every)]
     assert losses[0] < 1.01 * losses[1]

@@ -8,7 +8,12 @@ from support.quick_fits import settings as fit_settings
 
 from skdsm.rows.in_memory import prepare_rows
 from skdsm.training.fit import fit_energy_model
-from skdsm.training.schedule import UNQUESTIONED_ROWS, Schedule, Stage
+from skdsm.training.schedule import (
+    UNQUESTIONED_ROWS,
+    UNQUESTIONED_SIZE,
+    Schedule,
+    Stage,
+)
 from skdsm.training.stages import Monitor
 
 SCHEDULES = st.builds(
@@ -117,15 +122,20 @@ def test_growth_is_questioned_where_it_is_dear_and_ends_with_the_first_no(plan, 
     while stage is not None:
         stages.append(stage)
         stage = plan.after(stage, False, pays)
-    unasked = max(UNQUESTIONED_ROWS, plan.smallest)
-    if plan.n_rows <= unasked:
-        assert not answers
+    many_rows = plan.n_rows > max(UNQUESTIONED_ROWS, plan.smallest)
+    asked = [
+        stage
+        for stage in stages
+        if size(stage) < size(plan.last())
+        and stage.n_rows >= plan.unquestioned
+        and (many_rows or size(stage) >= UNQUESTIONED_SIZE)
+    ]
+    assert len(answers) == len(asked)
+    assert stages[-1] == plan.last() or answers == [True] * n_yes + [False]
+    if many_rows:
+        assert asked[0] == Stage(plan.unquestioned, 1, 2)
+    if not asked:
         assert stages == walk(plan, iter([]))
-    else:
-        asked = [stage for stage in stages if stage.n_rows >= unasked]
-        assert asked[0] == Stage(unasked, 1, 2)
-        assert len(answers) == len(asked) - (stages[-1] == plan.last())
-        assert stages[-1] == plan.last() or answers == [True] * n_yes + [False]
 
 
 def test_more_rows_begin_like_as_many_as_are_unquestioned():
@@ -146,19 +156,19 @@ class Stages(Monitor):
 
 
 def test_fit_follows_its_schedule():
-    rows = prepare_rows(normal_rows(20_000, 3), None, 0)
+    rows = prepare_rows(normal_rows(6000, 3), None, 0)
     options = fit_settings(n_corruptions=4, tol=1e9, max_iter=300)
     monitor = Stages()
     model, training = fit_energy_model(rows, options, 0, monitor=monitor)
     first = monitor.stages[0]
-    assert 4 * (4 * 3) <= size(first) < 20_000  # parameters, four times
-    expected = [(1250, 1, 2), (5000, 1, 2)]
-    expected += [(20_000, n_copies, 1) for n_copies in (1, 2, 4)]
+    assert 4 * (4 * 3) <= size(first) < 6000  # parameters, four times
+    expected = [(1500, 1, 2)]
+    expected += [(6000, n_copies, 1) for n_copies in (1, 2, 4)]
     assert monitor.stages == expected
-    assert len(training.stage_ends) == 5
+    assert len(training.stage_ends) == 4
     monitor = Stages()
     fit_energy_model(rows, options, 0, start=model.parameters, monitor=monitor)
-    np.testing.assert_array_equal(np.unique(monitor.stages, axis=0), [(20_000, 4, 1)])
+    np.testing.assert_array_equal(np.unique(monitor.stages, axis=0), [(6000, 4, 1)])
 
 
 def test_no_sample_is_smaller_than_the_model_needs():

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.quadratic_risk import IDENTITY, START, Quadratic, random_change
 
 from skdsm.model.parameters import Parameters
 from skdsm.training.schedule import Stage
-from skdsm.training.stages import Monitor, train
+from skdsm.training.stages import Monitor, run_length, train
 
 
 class Recorder(Monitor):
@@ -110,6 +112,65 @@ def test_no_stage_may_take_all_iterations():
     monitor = Recorder()
     run_training(FALLING, monitor, max_iter=10_000)
     assert all(event[1] <= 1000 for event in monitor.events if event[0] == "begin")
+
+
+@given(
+    st.builds(Stage, st.integers(1, 10**6), st.integers(1, 16), st.integers(1, 3)),
+    st.integers(0, 10_000),
+    st.integers(0, 500),
+)
+def test_a_stage_of_long_runs_is_a_part_of_what_was_done(stage, n_done, previous):
+    length = run_length(stage, n_done, previous)
+    shortest = run_length(stage, 0, 0)
+    assert shortest <= length <= max(shortest, 2 * previous)
+    if length > shortest:
+        assert stage.n_copies * stage.n_runs * length <= min(n_done / 2, 120)
+
+
+def train_on_one_noise(stages, monkeypatch, tol=0.0, gain=0.1):
+    """Each stage lowers the validation loss by a fraction `gain`.
+
+    Returns the iterations that each was told, and whether it had improved by enough.
+    """
+    monkeypatch.setattr("skdsm.training.stages._RUN_ITER", 2)
+    monitor, left, improvements = Recorder(), iter(stages[1:]), []
+    losses = (1 / (1 + gain) ** k for k in range(len(stages) + 1))
+
+    def next_stage(stage, improved, parameters):
+        improvements.append(improved)
+        return next(left, None)
+
+    train(
+        START,
+        stages[0],
+        next_stage,
+        lambda index, stage: Quadratic(0),
+        lambda parameters, risk: IDENTITY,
+        validation_risk=lambda parameters: next(losses),
+        scale=1.0,
+        identity_loss=np.inf,
+        max_iter=10_000,
+        tol=tol,
+        monitor=monitor,
+    )
+    told = [event[1] for event in monitor.events if event[0] == "begin"]
+    return np.array(told), improvements
+
+
+def test_runs_become_longer_as_long_as_the_sample_stays_the_same(monkeypatch):
+    stages = [Stage(10, 1)] * 6 + [Stage(40, 1)] * 2
+    told, _ = train_on_one_noise(stages, monkeypatch)
+    assert (np.diff(told[:6]) >= 0).all()
+    assert told[0] == 2 < told[5]
+    assert told[6] == 2 < told[7]
+
+
+def test_long_runs_must_gain_in_proportion(monkeypatch):
+    stages = [Stage(10, 1)] * 6
+    told, improved = train_on_one_noise(stages, monkeypatch, tol=0.06)
+    # a gain of 0.1 is enough for less than two shortest runs
+    np.testing.assert_array_equal(improved, told < 0.1 / 0.06 * 2)
+    assert set(improved) == {True, False}
 
 
 def run_one_stage(n_runs, monitor, max_iter=10_000):
