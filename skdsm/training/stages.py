@@ -100,9 +100,8 @@ class Monitor:
 def run_length(stage, n_done, previous):
     """Iterations of each run of a stage.
 
-    Half as many as all before it, shared by the stage's runs and divided by its copies,
-    which make an iteration longer; at most twice those of `previous` runs on the same
-    sample.
+    The stage has half as many as all before it, fewer in proportion to its copies. A
+    run has at most twice as many as the `previous` one on the same sample.
     """
     n_iter = min(n_done // 2, _STAGE_ITER) // (stage.n_runs * stage.n_copies)
     return max(_RUN_ITER, min(n_iter, 2 * previous))
