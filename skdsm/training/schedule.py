@@ -20,7 +20,8 @@ _RUNS_ON_PART = 2
 # Growth up to so many rows goes on unasked, at a price of seconds: a group of a
 # thousandth of the rows has a hundred rows then.
 UNQUESTIONED_ROWS = 2**17
-# Corrupted rows: from here on, more copies of all rows must pay as well.
+# Corrupted rows, fewer than UNQUESTIONED_ROWS: from here on, more copies of all rows
+# must pay as well.
 UNQUESTIONED_SIZE = 2**15
 
 
@@ -87,9 +88,7 @@ class Schedule(NamedTuple):
         """
         if improved:
             return stage
-        asked = stage.n_rows >= self.unquestioned and (
-            self.unquestioned < self.n_rows or stage.size >= UNQUESTIONED_SIZE
-        )
+        asked = stage.n_rows >= self.unquestioned and stage.size >= UNQUESTIONED_SIZE
         if asked and not (stage.size < self.last().size and pays()):
             return None
         for bound in (self.unquestioned, self.n_rows):

@@ -135,7 +135,7 @@ def train(
     monitor = Monitor() if monitor is None else monitor
     parameters = start
     losses, stage_ends, validation = [], [], [validation_risk(start)]
-    status, stopped, last_stage, cut_short, length = 0, False, stage, False, 0
+    status, stopped, last_stage, length, n_iter = 0, False, stage, 0, 0
 
     def end_iteration(parameters, loss):
         losses.append(loss)
@@ -159,7 +159,6 @@ def train(
                 learn_gains=learn_gains,
                 end_iteration=end_iteration,
             )
-        cut_short = status == _OUT_OF_ITERATIONS and n_iter < length
         risk = None  # or its noise would still take memory while the next is drawn
         stage_ends.append(len(losses))
         validation.append(validation_risk(parameters))
@@ -169,6 +168,7 @@ def train(
         improved = gain > least * reducible(validation[-1], identity_loss)
         stage = None if stopped else next_stage(stage, improved, parameters)
     message = ""
+    cut_short = status == _OUT_OF_ITERATIONS and n_iter < length
     if stage is not None or cut_short:
         message = "the maximum number of iterations was reached"
     elif status == _ABNORMAL and validation[-1] >= max(validation[0], identity_loss):

@@ -52,19 +52,26 @@ class Told:
         return [risk] * 32
 
 
+def last_stage(plan, risks):
+    """Where growth ends if no stage improves by much.
+
+    The "parameters" are the number of corrupted rows that they were fitted to.
+    """
+    growth = Growth(plan, 256, risks, identity_loss=4.0, tol=1e-3)
+    stage = plan.first()
+    while stage is not None:
+        last = stage
+        stage = growth.next_stage(stage, False, stage.size)
+    return last
+
+
 @pytest.mark.parametrize(
     ("c", "noise", "expected"),
     [(1e5, 0.0, 1_000_000), (1.0, 0.0, 131_072), (2e3, 1.0, 131_072)],
     ids=["pays", "does not pay", "is not seen for noise"],
 )
 def test_sample_grows_only_where_unseen_rows_say_so(c, noise, expected):
-    plan = Schedule(1_000_000, 4, 2048)
-    growth = Growth(plan, 256, Told(c, noise), identity_loss=4.0, tol=1e-3)
-    stage = plan.first()
-    while stage is not None:
-        last = stage
-        # the "parameters" are the number of corrupted rows that they were fitted to
-        stage = growth.next_stage(stage, False, stage.size)
+    last = last_stage(Schedule(1_000_000, 4, 2048), Told(c, noise))
     assert last.n_rows == expected
 
 
@@ -72,29 +79,19 @@ def test_nothing_is_asked_where_rows_are_few():
     def asked(stage):
         raise AssertionError("unseen rows were asked")
 
-    plan = Schedule(8000, 4, 2048)
-    growth = Growth(plan, 0, asked, identity_loss=4.0, tol=1e-3)
-    stage, stages = plan.first(), []
-    while stage is not None:
-        stages.append(stage)
-        stage = growth.next_stage(stage, False, 0)
-    assert stages[-1] == Stage(8000, 4)
+    assert last_stage(Schedule(8000, 4, 2048), asked) == Stage(8000, 4)
 
 
 @pytest.mark.parametrize(("c", "expected"), [(1.0, 1), (1e4, 4)])
 def test_more_copies_of_all_rows_must_pay_where_these_are_many(c, expected):
-    plan = Schedule(100_000, 4, 2048)
-    growth = Growth(plan, 256, Told(c), identity_loss=4.0, tol=1e-3)
-    stage = plan.first()
-    while stage is not None:
-        last = stage
-        stage = growth.next_stage(stage, False, stage.size)
+    last = last_stage(Schedule(100_000, 4, 2048), Told(c))
     assert last == Stage(100_000, expected)
 
 
 @pytest.fixture
 def few_are_unquestioned(monkeypatch):
     monkeypatch.setattr("skdsm.training.schedule.UNQUESTIONED_ROWS", 2000)
+    monkeypatch.setattr("skdsm.training.schedule.UNQUESTIONED_SIZE", 2000)
 
 
 @pytest.mark.usefixtures("few_are_unquestioned")
@@ -104,6 +101,7 @@ def test_fit_tells_how_many_rows_were_enough(monkeypatch):
     assert 2000 <= matcher.sample_size_ < 30_000
     # and it is as good as the fit to all rows, which differs in nothing else
     monkeypatch.setattr("skdsm.training.schedule.UNQUESTIONED_ROWS", 30_000)
+    monkeypatch.setattr("skdsm.training.schedule.UNQUESTIONED_SIZE", 2**15)
     every = DenoisingScoreMatcher(4, sigma=0.5, random_state=0).fit(X)
     assert every.sample_size_ == 30_000
     noisy = X + 0.5 * np.random.default_rng(1).standard_normal(X.shape)

@@ -128,7 +128,7 @@ def test_growth_is_questioned_where_it_is_dear_and_ends_with_the_first_no(plan, 
         for stage in stages
         if size(stage) < size(plan.last())
         and stage.n_rows >= plan.unquestioned
-        and (many_rows or size(stage) >= UNQUESTIONED_SIZE)
+        and size(stage) >= UNQUESTIONED_SIZE
     ]
     assert len(answers) == len(asked)
     assert stages[-1] == plan.last() or answers == [True] * n_yes + [False]

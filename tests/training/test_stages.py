@@ -39,7 +39,13 @@ STAGES = [Stage(10, 1), Stage(40, 1), Stage(40, 2), Stage(40, 4)]
 
 
 def run_training(
-    validation, monitor=None, tol=1e-3, max_iter=10_000, identity_loss=np.inf, **changes
+    validation,
+    monitor=None,
+    tol=1e-3,
+    max_iter=10_000,
+    identity_loss=np.inf,
+    stages=STAGES,
+    **changes,
 ):
     """Train on a new quadratic each stage, with given validation losses.
 
@@ -55,7 +61,7 @@ def run_training(
     def next_stage(stage, improved, parameters):
         assert stage == drawn[-1][1]
         improvements.append(improved)
-        return STAGES[len(drawn)] if len(drawn) < len(STAGES) else None
+        return stages[len(drawn)] if len(drawn) < len(stages) else None
 
     options = {
         "validation_risk": lambda parameters: next(remaining),
@@ -64,7 +70,7 @@ def run_training(
     }
     result = train(
         START,
-        STAGES[0],
+        stages[0],
         next_stage,
         draw_risk,
         lambda parameters, risk: random_change(1),
@@ -127,49 +133,37 @@ def test_a_stage_of_long_runs_is_a_part_of_what_was_done(stage, n_done, previous
         assert stage.n_copies * stage.n_runs * length <= min(n_done / 2, 120)
 
 
-def train_on_one_noise(stages, monkeypatch, tol=0.0, gain=0.1):
-    """Each stage lowers the validation loss by a fraction `gain`.
-
-    Returns the iterations that each was told, and whether it had improved by enough.
-    """
+@pytest.fixture
+def runs_are_short(monkeypatch):
+    """So that no run ends because it has converged."""
     monkeypatch.setattr("skdsm.training.stages._RUN_ITER", 2)
-    monitor, left, improvements = Recorder(), iter(stages[1:]), []
-    losses = (1 / (1 + gain) ** k for k in range(len(stages) + 1))
-
-    def next_stage(stage, improved, parameters):
-        improvements.append(improved)
-        return next(left, None)
-
-    train(
-        START,
-        stages[0],
-        next_stage,
-        lambda index, stage: Quadratic(0),
-        lambda parameters, risk: IDENTITY,
-        validation_risk=lambda parameters: next(losses),
-        scale=1.0,
-        identity_loss=np.inf,
-        max_iter=10_000,
-        tol=tol,
-        monitor=monitor,
-    )
-    told = [event[1] for event in monitor.events if event[0] == "begin"]
-    return np.array(told), improvements
 
 
-def test_runs_become_longer_as_long_as_the_sample_stays_the_same(monkeypatch):
-    stages = [Stage(10, 1)] * 6 + [Stage(40, 1)] * 2
-    told, _ = train_on_one_noise(stages, monkeypatch)
+def losses_that_fall(n_stages, gain=0.1):
+    """By the fraction `gain` in each stage."""
+    return [(1 + gain) ** -k for k in range(n_stages + 1)]
+
+
+def told_iterations(monitor):
+    return np.array([event[1] for event in monitor.events if event[0] == "begin"])
+
+
+@pytest.mark.usefixtures("runs_are_short")
+def test_runs_become_longer_as_long_as_the_sample_stays_the_same():
+    stages, monitor = [Stage(10, 1)] * 6 + [Stage(40, 1)] * 2, Recorder()
+    run_training(losses_that_fall(8), monitor, stages=stages)
+    told = told_iterations(monitor)
     assert (np.diff(told[:6]) >= 0).all()
     assert told[0] == 2 < told[5]
     assert told[6] == 2 < told[7]
 
 
-def test_long_runs_must_gain_in_proportion(monkeypatch):
-    stages = [Stage(10, 1)] * 6
-    told, improved = train_on_one_noise(stages, monkeypatch, tol=0.06)
+@pytest.mark.usefixtures("runs_are_short")
+def test_long_runs_must_gain_in_proportion():
+    stages, monitor = [Stage(10, 1)] * 6, Recorder()
+    *_, improved = run_training(losses_that_fall(6), monitor, tol=0.06, stages=stages)
     # a gain of 0.1 is enough for less than two shortest runs
-    np.testing.assert_array_equal(improved, told < 0.1 / 0.06 * 2)
+    np.testing.assert_array_equal(improved, told_iterations(monitor) < 0.1 / 0.06 * 2)
     assert set(improved) == {True, False}
 
 
@@ -240,9 +234,9 @@ def test_number_of_iterations_is_respected_exactly(max_iter):
     assert "maximum number of iterations" in result.message
     # each stage is told what is left
     done = np.concatenate([[0], result.stage_ends[:-1]])
-    told = [event[1] for event in monitor.events if event[0] == "begin"]
+    told = told_iterations(monitor)
     longest = told[0] if max_iter > 30 else max_iter
-    assert told == list(np.minimum(longest, max_iter - done))
+    np.testing.assert_array_equal(told, np.minimum(longest, max_iter - done))
 
 
 def test_reaching_the_maximum_at_the_end_is_no_shortage():
