@@ -3,8 +3,11 @@
 Rows are a mixture of eight Gaussians in 32 columns, as float64. Sizes grow by factors
 of four until a fit would take much longer than `--limit` seconds. For KernelDensity,
 whose fit only builds a tree, the time includes the scores of the training rows, as
-`LocalOutlierFactor` computes them in its fit. skdsm's line also tells how many rows
-were enough, and the loss of 20,000 held-out rows under noise of sigma.
+`LocalOutlierFactor` computes them in its fit. skdsm is fitted `--seeds` times, to
+other rows each time, because chance decides how many stages it takes; its line has the
+mean time and the range, how many rows were enough, and the mean loss of 20,000 held-out
+rows under noise of sigma. Two lines compare its mean times at 160,000 rows and more,
+with standard errors over the seeds.
 
 The last lines are about a rare cluster: a thousand of a million rows lie six standard
 deviations from the mean of all, in one direction. How well are unseen rows of the
@@ -27,6 +30,7 @@ from skdsm import DenoisingScoreMatcher
 from skdsm.training import schedule
 
 D = 32
+_COMPARED = 160_000
 
 
 def rows(n, seed):
@@ -42,14 +46,13 @@ def rows(n, seed):
     return X
 
 
-def matcher(n_jobs):
-    return DenoisingScoreMatcher(64, sigma=0.5, random_state=0, n_jobs=n_jobs)
+def matcher(n_jobs, seed=0):
+    return DenoisingScoreMatcher(64, sigma=0.5, random_state=seed, n_jobs=n_jobs)
 
 
 def detectors(n_jobs):
     """Functions of the rows, which fit."""
     return {
-        "skdsm": lambda X: matcher(n_jobs).fit(X),
         "IsolationForest": lambda X: IsolationForest(random_state=0, n_jobs=n_jobs).fit(
             X
         ),
@@ -66,6 +69,57 @@ def held_out_loss(model, seed=99):
     return 0.5 * np.mean(np.sum((model.reconstruct(X + noise) - X) ** 2, axis=1))
 
 
+def timed(fit, X):
+    start = time.perf_counter()
+    model = fit(X)
+    return time.perf_counter() - start, model
+
+
+def sizes(args, fits):
+    """Sizes, and what `fits` returns for them, mean seconds first.
+
+    The next size is left out where it would take more than twice the limit.
+    """
+    n, previous = args.smallest, 0.0
+    while n <= args.largest:
+        seconds, *rest = fits(n)
+        yield n, seconds, *rest
+        slope = seconds / previous if previous else 4
+        if seconds * max(slope, 1) > 2 * args.limit:
+            break
+        n, previous = 4 * n, seconds
+
+
+def fit_skdsm(args):
+    """Print fits over several seeds; returns sizes and mean seconds."""
+
+    def fits(n):
+        results = []
+        for seed in range(args.seeds):
+            X = rows(n, seed)
+            seconds, model = timed(matcher(args.n_jobs, seed).fit, X)
+            results.append((seconds, model.sample_size_, held_out_loss(model)))
+        seconds, enough, loss = np.array(results).T
+        return seconds.mean(), seconds, enough, loss.mean()
+
+    times = {}
+    for n, mean, seconds, enough, loss in sizes(args, fits):
+        times[n] = seconds
+        print(
+            f"  {'skdsm':20s}{n:9d} rows{mean:9.2f} s "
+            f"({seconds.min():.2f} to {seconds.max():.2f})   "
+            f"{enough.max():.0f} rows, loss {loss:.4f}",
+            flush=True,
+        )
+    for n in [n for n in times if n > _COMPARED and _COMPARED in times]:
+        mean = np.array([times[n].mean(), times[_COMPARED].mean()])
+        spread = np.array([times[n].std(ddof=1), times[_COMPARED].std(ddof=1)])
+        ratio = mean[0] / mean[1]
+        error = ratio * np.hypot(*(spread / mean)) / np.sqrt(args.seeds)
+        print(f"  {n} rows over {_COMPARED}: {ratio:.2f} +- {error:.2f}", flush=True)
+    return [(n, seconds.mean()) for n, seconds in times.items()]
+
+
 def rare_cluster(n, n_jobs):
     X, cluster = rows(n, 5), rows(n // 500, 6)
     cluster = 0.3 * (cluster - cluster.mean(axis=0)) + X.mean(axis=0) + 6 / np.sqrt(D)
@@ -78,9 +132,7 @@ def rare_cluster(n, n_jobs):
         ("the same, all rows", both, len(both)),
     ):
         schedule.UNQUESTIONED_ROWS = enough
-        start = time.perf_counter()
-        model = matcher(n_jobs).fit(training)
-        seconds = time.perf_counter() - start
+        seconds, model = timed(matcher(n_jobs).fit, training)
         residual = model.reconstruct(unseen + noise) - unseen
         loss = 0.5 * np.mean(np.sum(residual**2, axis=1))
         print(
@@ -109,6 +161,7 @@ def main():
     parser.add_argument("--smallest", type=int, default=2500)
     parser.add_argument("--largest", type=int, default=2_560_000)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds of a fit")
+    parser.add_argument("--seeds", type=int, default=6, help="fits of skdsm")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", help="names; default all")
     parser.add_argument("--rare", type=int, default=1_000_000, help="rows; 0: none")
@@ -117,25 +170,15 @@ def main():
     describe_machine()
     warnings.simplefilter("ignore")
     times = {}
+    if not args.only or "skdsm" in args.only:
+        times["skdsm"] = fit_skdsm(args)
     for name, fit in detectors(args.n_jobs).items():
         if args.only and name not in args.only:
             continue
-        n = args.smallest
-        while n <= args.largest:
-            X = rows(n, 0)
-            start = time.perf_counter()
-            model = fit(X)
-            seconds = time.perf_counter() - start
-            times.setdefault(name, []).append((n, seconds))
-            said = ""
-            if name == "skdsm":
-                said = f"   {model.sample_size_} rows, loss {held_out_loss(model):.4f}"
-            print(f"  {name:20s}{n:9d} rows{seconds:9.2f} s{said}", flush=True)
-            # the next size is left out where it would take more than twice the limit
-            slope = seconds / times[name][-2][1] if len(times[name]) > 1 else 4
-            if seconds * max(slope, 1) > 2 * args.limit:
-                break
-            n *= 4
+        times[name] = []
+        for n, seconds, _ in sizes(args, lambda n, fit=fit: timed(fit, rows(n, 0))):
+            times[name].append((n, seconds))
+            print(f"  {name:20s}{n:9d} rows{seconds:9.2f} s", flush=True)
     if args.rare:
         rare_cluster(args.rare, args.n_jobs)
     if args.plot:

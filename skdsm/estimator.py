@@ -255,7 +255,8 @@ class DenoisingScoreMatcher(
         Mean of the training rows, without those left out.
 
     spread_ : float
-        Root mean square distance of these rows from `location_`, in the units of X.
+        Root mean square distance of these rows, of at most 131,072 of them, from
+        `location_`, in the units of X.
         `sample` warns if the rows that it draws lie far outside.
 
     loss_ : float
@@ -478,6 +479,7 @@ class DenoisingScoreMatcher(
                 settings.levels,
                 self.screening,
                 across=self.ranking != "combined",
+                map=map,
             )
             settings = screened.settings(settings)
             attributes = partial(

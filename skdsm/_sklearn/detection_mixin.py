@@ -213,7 +213,7 @@ class DetectionMixin(OutlierMixin):
         return {"offset_": offset, "_offset_ranking": self.ranking}
 
     def _training_scores(self, rows, fitted, map):
-        """Scores of training rows, and their weights."""
+        """Scores of training rows, and their weights, None for equal ones."""
         detector = self._detector(fitted)
         if rows.missing is not None:
             detector = detector.marginal(fitted["location_"])
@@ -221,7 +221,7 @@ class DetectionMixin(OutlierMixin):
         scores = np.concatenate(
             list(map(lambda part: detector.score(rows.original(part)), blocks))
         )
-        return scores, np.ones(len(scores)) if rows.weight is None else rows.weight
+        return scores, rows.weight
 
     def _detector(self, fitted):
         """Model and ranking that a mapping of fitted attributes describes."""

@@ -1,6 +1,7 @@
 """Where to cut scores into inliers and outliers.
 
 Scores and weights have shape (n_samples,); scores are higher for more normal rows.
+None stands for equal weights.
 """
 
 import numpy as np
@@ -43,8 +44,7 @@ def contamination_threshold(scores, sample_weight, contamination):
     >>> contamination_threshold(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4), 0.25)
     1.5
     """
-    order = np.argsort(scores, kind="stable")
-    scores, weight = scores[order], sample_weight[order]
+    scores, weight = _sorted(scores, sample_weight)
     lowest = scores_less_rounding(scores, weight)
     miss = np.abs(np.cumsum(weight)[:-1] / weight.sum() - contamination)
     apart = scores[:-1] < lowest[1:]
@@ -79,7 +79,14 @@ def tukey_threshold(scores, sample_weight):
 
 def weighted_quantile(values, weight, q):
     """Quantiles of weighted values, interpolated between them."""
-    order = np.argsort(values, kind="stable")
-    values, weight = values[order], weight[order]
+    values, weight = _sorted(values, weight)
     position = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
     return np.interp(q, position, values)
+
+
+def _sorted(values, weight):
+    """Values in order, and their weights."""
+    if weight is None:
+        return np.sort(values), np.ones(len(values))
+    order = np.argsort(values, kind="stable")
+    return values[order], weight[order]

@@ -13,6 +13,7 @@ from skdsm.training.protocols import Rows
 from skdsm.training.schedule import UNQUESTIONED_ROWS
 
 __all__ = [
+    "COPIED_ROWS",
     "ReadableRows",
     "SampledRows",
     "check_reach",
@@ -21,11 +22,12 @@ __all__ = [
     "repetitions",
     "scale_weights",
     "share_left_out",
+    "take_rows",
 ]
 
 _REPEATED_TO = 256  # fewer rows are repeated, under noise of their own, to so many
 _READ_ROWS = 4096  # at a time
-_DRAWN_ROWS = UNQUESTIONED_ROWS + UNSEEN_ROWS  # of rows that stay elsewhere
+COPIED_ROWS = UNQUESTIONED_ROWS + UNSEEN_ROWS  # of more rows: enough for most fits
 _FEWER = 0.75  # of the rows asked for are enough
 _GATHERED_BYTES = 2**26  # a sample of at most this size is copied to memory
 
@@ -80,7 +82,7 @@ class SampledRows(Rows):
     def _sample(self):
         if not self.drawn:
             fitting = copyable_rows(self.n_features, self._X.dtype)
-            self.drawn.append(self.draw(min(_DRAWN_ROWS, fitting)))
+            self.drawn.append(self.draw(min(COPIED_ROWS, fitting)))
         return self.drawn[0]
 
     def _drawn_within(self, reach, mean):
@@ -116,17 +118,22 @@ def repetitions(weight):
     return np.rint(max(len(weight), _REPEATED_TO) * share).astype(int).clip(1)
 
 
-def mean_and_reach(X, weight):
+def mean_and_reach(X, weight, order=None):
     """Weighted mean (d,), and the largest distance of a coordinate from the first row.
 
-    Both in double precision; weights are at most one, and not all zero.
+    Both in double precision; weights are at most one, and not all zero. They are of the
+    rows X, or of ``X[order]``, which is read block by block.
     """
+
+    def read(rows):
+        return X[rows] if order is None else take_rows(X, order[rows])
+
     # relative to a row, so that the mean of far-away rows has its digits
-    origin = X[0].astype(np.float64)
+    origin = read(slice(1))[0].astype(np.float64)
     total, weight_sum, largest = np.zeros(X.shape[1]), 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        for rows in row_blocks(len(X), _READ_ROWS):
-            block = np.subtract(X[rows], origin, order="C")
+        for rows in row_blocks(len(X) if order is None else len(order), _READ_ROWS):
+            block = np.subtract(read(rows), origin, order="C")
             w = np.ones(len(block)) if weight is None else weight[rows]
             total += w @ block
             weight_sum += w.sum()
@@ -140,6 +147,13 @@ def check_reach(reach, shape, dtype):
         size = dtype.type(2 * reach)
         if not np.isfinite(size * size * dtype.type(shape[0] * shape[1])):
             raise NonFiniteError("A sum of squared distances between rows of X")
+
+
+def take_rows(X, index):
+    """Copy rows, C-contiguous and without negative zeros."""
+    rows = X.take(index, axis=0)
+    rows += 0  # -0.0 becomes 0.0
+    return rows
 
 
 def copyable_rows(n_features, dtype):

@@ -10,9 +10,14 @@ from functools import partial
 import numpy as np
 
 from skdsm._blocks import row_blocks
-from skdsm.rows.base import scale_weights
+from skdsm.rows.base import scale_weights, take_rows
 
-__all__ = ["canonical_rows", "canonical_rows_with_missing", "hash_rows"]
+__all__ = [
+    "canonical_order",
+    "canonical_rows",
+    "canonical_rows_with_missing",
+    "hash_rows",
+]
 
 _HASHED_ROWS = 4096  # at a time: a block stays in cache over its columns
 _KEPT_BITS = 23  # of a number's 52, so that rounding seldom changes the order
@@ -37,46 +42,57 @@ def hash_rows(X, seed):
     return hashes
 
 
-def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
+def canonical_order(X, sample_weight, seed, hash_rows=hash_rows):
     """Merge equal rows, and order the rest by their values only.
 
     Rows are ordered by a seeded hash of each, so any prefix is a random sample. The
     order is the same in another unit of all columns, up to rounding: what is hashed are
-    ratios to the largest cell. Rows of weight zero are left out. Cost: two passes over
-    X, one sort of integers; a weak `hash_rows` costs time, not correctness.
+    ratios to the largest cell. Rows of weight zero are left out. Cost: one pass over X,
+    one sort of integers; a weak `hash_rows` costs time, not correctness.
 
-    Returns distinct rows (k, d), C-contiguous, and their summed weights (k,) relative
+    Returns the index (k,) of distinct rows in X, and their summed weights (k,) relative
     to the largest.
     """
-    weight = None
+    used = weight = None
     if sample_weight is not None:
         weight = scale_weights(sample_weight)
-        kept = weight > 0
-        X, weight = X[kept], weight[kept]
+        if not weight.all():
+            used = np.flatnonzero(weight)
+            X, weight = X.take(used, axis=0), weight[used]
     X = np.ascontiguousarray(X)
     ratios = partial(_rounded_ratios, unit=max(X.max(), -X.min()) or 1.0)
     blocks = row_blocks(len(X), _HASHED_ROWS)
     hashes = np.concatenate([hash_rows(ratios(X[rows]), seed) for rows in blocks])
     # equal rows meet in order of weight, so that their sum has one order as well
     order = np.lexsort((hashes,) if weight is None else (weight, hashes))
-    X, hashes = X[order], hashes[order]
-    X += 0  # -0.0 becomes 0.0
+    hashes = hashes[order]
     weight = np.ones(len(X)) if weight is None else weight[order]
 
-    collides = hashes[1:] == hashes[:-1]
-    equal = np.zeros(len(X) - 1, dtype=bool)
-    candidates = np.flatnonzero(collides)
-    equal[candidates] = (X[candidates] == X[candidates + 1]).all(axis=1)
-    if not np.array_equal(equal, collides):
+    collides = np.flatnonzero(hashes[1:] == hashes[:-1])
+    equal = _equal_neighbours(X, order, collides)
+    if not equal.all():
         # distinct rows of equal hash: sort by value within the hash
-        order = np.lexsort((weight, *X.T[::-1], hashes))
-        X, weight = X[order], weight[order]
-        equal = (X[1:] == X[:-1]).all(axis=1)
+        place = np.union1d(collides, collides + 1)
+        among = order[place]
+        sorting = np.lexsort((weight[place], *X[among].T[::-1], hashes[place]))
+        order[place], weight[place] = among[sorting], weight[place][sorting]
+        equal = _equal_neighbours(X, order, collides)
 
-    first = np.flatnonzero(np.concatenate([[True], ~equal]))
-    if len(first) < len(X):
-        X, weight = X[first], np.add.reduceat(weight, first)
-    return X, weight / weight.max()
+    if equal.any():
+        first = np.delete(np.arange(len(X)), collides[equal] + 1)
+        order, weight = order[first], np.add.reduceat(weight, first)
+    return order if used is None else used[order], weight / weight.max()
+
+
+def _equal_neighbours(X, order, place):
+    """Whether rows at these places of an order are equal to the next ones."""
+    return (X[order[place]] == X[order[place + 1]]).all(axis=1)
+
+
+def canonical_rows(X, sample_weight, seed, hash_rows=hash_rows):
+    """Distinct rows (k, d) in canonical order, and their weights (k,)."""
+    order, weight = canonical_order(X, sample_weight, seed, hash_rows)
+    return take_rows(X, order), weight
 
 
 def canonical_rows_with_missing(X, sample_weight, seed):

@@ -70,7 +70,7 @@ class DaskRows(SampledRows):
     def in_place(self, n_rows):
         return replace(self, share=n_rows / self.n_rows)
 
-    def within(self, reach):
+    def within(self, reach, map=map):
         weighed = persist_results(
             task(_weigh_within, mean=self.mean, reach=reach)(block.X, block.weight)
             for block in self.blocks

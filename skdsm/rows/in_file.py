@@ -79,10 +79,14 @@ class FileRows(SampledRows, ReadableRows):
     def original(self, rows):
         return np.array(self._X[rows])
 
-    def within(self, reach):
+    def within(self, reach, map=map):
+        def contained(rows):
+            return reach.contains(self._X[rows] - self.mean)
+
         kept = np.zeros(self.n_rows, dtype=bool)
-        for rows in self.blocks(_BLOCK_ROWS):
-            kept[rows] = reach.contains(self._X[rows] - self.mean)
+        blocks = self.blocks(_BLOCK_ROWS)
+        for rows, inside in zip(blocks, map(contained, blocks), strict=True):
+            kept[rows] = inside
         if self.weight is not None:
             kept |= self.weight == 0
         if kept.all():

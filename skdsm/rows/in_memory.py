@@ -10,16 +10,20 @@ import numpy as np
 from skdsm._blocks import row_blocks
 from skdsm.model.marginal import has_missing
 from skdsm.rows.base import (
+    COPIED_ROWS,
     ReadableRows,
     check_reach,
     mean_and_reach,
     repetitions,
     share_left_out,
+    take_rows,
 )
-from skdsm.rows.canonical import canonical_rows, canonical_rows_with_missing
+from skdsm.rows.canonical import canonical_order, canonical_rows_with_missing
 from skdsm.training.filling import filled_rows
 
-__all__ = ["InMemoryRows", "filled_training_rows", "prepare_rows"]
+__all__ = ["InMemoryRows", "IndexedRows", "filled_training_rows", "prepare_rows"]
+
+_SCREENED_ROWS = 4096  # at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +91,8 @@ class InMemoryRows(ReadableRows):
             X[self.missing[rows]] = np.nan
         return X.astype(self.dtype, copy=False)
 
-    def within(self, reach):
-        kept = reach.contains(self._X)
+    def within(self, reach, map=map):
+        kept = reach.contains(self._X, map)
         if kept.all():
             return self, 0.0
         share = share_left_out(kept, self.weight)
@@ -104,29 +108,115 @@ def _chosen(arrays, rows):
     return [None if array is None else array[rows] for array in arrays]
 
 
+@dataclass(frozen=True, eq=False)
+class IndexedRows(ReadableRows):
+    """Rows of an array (n, d) that stays as it is, in the order of an index (k,).
+
+    They are the rows that InMemoryRows would have, but these are many, and fits seldom
+    need more than a sample: it is copied when it is scaled.
+    """
+
+    order: np.ndarray
+    repeated: bool = False
+    missing = None
+
+    @property
+    def dtype(self):
+        return self._X.dtype
+
+    @property
+    def n_rows(self):
+        return len(self.order)
+
+    @property
+    def n_distinct(self):
+        if not self.repeated:
+            return self.n_rows
+        return 1 + np.count_nonzero(self.order[1:] != self.order[:-1])
+
+    def copied(self):
+        """The same rows as InMemoryRows."""
+        return InMemoryRows(
+            self.centred(), self.weight, self.mean, repeated=self.repeated
+        )
+
+    def scaled(self, unit, dtype):
+        return self.copied().scaled(unit, dtype)
+
+    def head(self, n_rows):
+        return self._part(slice(n_rows))
+
+    def tail(self, n_rows):
+        return self._part(slice(-n_rows, None))
+
+    def sample(self, n_rows):
+        n_rows = min(n_rows, self.n_rows)
+        return self._part(np.arange(n_rows) * self.n_rows // n_rows).copied()
+
+    def _part(self, rows):
+        order, weight = _chosen((self.order, self.weight), rows)
+        return replace(self, order=order, weight=weight)
+
+    def representative(self):
+        return self
+
+    def blocks(self, size):
+        return row_blocks(self.n_rows, size)
+
+    def centred(self, rows=slice(None)):
+        X = take_rows(self._X, self.order[rows])
+        with np.errstate(over="ignore"):
+            return np.subtract(X, self.mean, out=X, casting="same_kind")
+
+    def original(self, rows):
+        return take_rows(self._X, self.order[rows])
+
+    def within(self, reach, map=map):
+        # in the order of the array, which is faster to read
+        parts = row_blocks(len(self._X), _SCREENED_ROWS)
+        kept = map(lambda part: reach.contains(self._X[part] - self.mean), parts)
+        kept = np.concatenate(list(kept))[self.order]
+        if kept.all():
+            return self, 0.0
+        share = share_left_out(kept, self.weight)
+        left = self._part(kept)
+        mean, _ = mean_and_reach(self._X, left.weight, left.order)
+        return replace(left, mean=mean), share
+
+
 def prepare_rows(X, sample_weight, seed):
-    """Order, merge and centre rows (n, d), in a copy.
+    """Order, merge and centre rows (n, d), in a copy unless they are many.
 
     Rows are repeated, at a fraction of their weight, where one row carries much of the
     weight or rows are few: each repetition gets noise of its own.
     """
-    missing = None
     if has_missing(X):
-        X, weight, missing = filled_training_rows(X, sample_weight, seed)
-    else:
-        X, weight = canonical_rows(X, sample_weight, seed)
+        return _filled_rows(*filled_training_rows(X, sample_weight, seed))
+    order, weight = canonical_order(X, sample_weight, seed)
+    mean, reach = mean_and_reach(X, weight, order)
+    check_reach(reach, (len(order), X.shape[1]), X.dtype)
+    copies = repetitions(weight)
+    repeated = bool(copies.max() > 1)
+    if repeated:
+        order = np.repeat(order, copies)
+        weight = np.repeat(weight / copies, copies)
+    rows = IndexedRows(X, _unless_equal(weight), mean, order, repeated=repeated)
+    return rows if rows.n_rows > COPIED_ROWS else rows.copied()
+
+
+def _filled_rows(X, weight, missing):
+    """Rows that are filled and repeated, centred in place."""
     mean, reach = mean_and_reach(X, weight)
     check_reach(reach, X.shape, X.dtype)
     with np.errstate(over="ignore"):
         np.subtract(X, mean, out=X, casting="same_kind")
-    copies = repetitions(weight)
-    repeated = missing is not None or bool(copies.max() > 1)
-    if missing is None and repeated:
-        X = np.repeat(X, copies, axis=0)
-        weight = np.repeat(weight / copies, copies)
-    if np.ptp(weight) <= 1e-12 * weight[0]:
-        weight = None
-    return InMemoryRows(X, weight, mean, repeated=repeated, missing=missing)
+    weight = _unless_equal(weight)
+    return InMemoryRows(X, weight, mean, repeated=True, missing=missing)
+
+
+def _unless_equal(weight):
+    """Weights, or None for equal ones."""
+    return None if np.ptp(weight) <= 1e-12 * weight[0] else weight
 
 
 def filled_training_rows(X, sample_weight, seed):

@@ -86,7 +86,7 @@ class DeviceRows(Rows):
         """Rows on the device, less their mean."""
         return self._X[rows, :]
 
-    def within(self, reach):
+    def within(self, reach, map=map):
         kept = self._contained(reach)
         if kept.all():
             return self, 0.0

@@ -32,6 +32,7 @@ __all__ = [
 _START_ROWS = 65536  # that the start is computed from
 _VALIDATION_ROWS = 4096
 _SCALE_ROWS = 4096  # that sigma is computed from
+_SPREAD_ROWS = 2**17
 _MIN_STAGE_ROWS = 1024  # corrupted ones
 # a model learns the noise of a sample of fewer rows than it has parameters
 _ROWS_PER_PARAMETER = 1
@@ -132,7 +133,7 @@ class Parts(NamedTuple):
     precision: object = training_precision
 
 
-def screen_rows(rows, levels=None, screening=True, across=True):
+def screen_rows(rows, levels=None, screening=True, across=True, map=map):
     """Find the rows to train on, and the noise levels if they are not given.
 
     These go from the bandwidth, noise that shows detail, to noise that reaches across
@@ -141,7 +142,7 @@ def screen_rows(rows, levels=None, screening=True, across=True):
     """
     reach, share = reach_of(rows), 0.0
     if screening:
-        rows, share = rows.within(reach)
+        rows, share = rows.within(reach, map=map)
     if levels is None:
         low = reach.bandwidth
         high = _REACHING * reach.spread if across else 0.0
@@ -283,7 +284,7 @@ def finish_model(parameters, rows, settings, seed):
     if settings.learn_gains and settings.energy_matching:
         strength, key = settings.energy_matching, (seed, _MATCHING)
         parameters = match_energy(parameters, rows, settings.levels, strength, key)
-    sample = rows.representative()
+    sample = rows.sample(_SPREAD_ROWS)
     X = sample.centred()
     square = np.einsum("ij,ij->i", X, X, dtype=np.float64)
     return FittedModel(

@@ -57,10 +57,11 @@ class Rows(ABC):
         """
 
     @abstractmethod
-    def within(self, reach):
+    def within(self, reach, map=map):
         """Leave out rows where noise does not come, in the frame of centred rows.
 
-        Returns the other rows, and the share of the weight that is left out.
+        Local rows are looked at by an ordered `map` over independent blocks. Returns
+        the other rows, and the share of the weight that is left out.
         """
 
     @abstractmethod
@@ -79,7 +80,7 @@ class Rows(ABC):
         """
 
     def representative(self):
-        """The rows whose scores set the threshold, as InMemoryRows.
+        """The rows whose scores set the threshold, which can be read in this process.
 
         All if they are in memory, or else a random sample: what is computed for each of
         them must not grow with the data.

@@ -23,7 +23,7 @@ from skdsm.training.bandwidth import (
 __all__ = ["Reach", "find_reach", "reach_of"]
 
 _CENTRES = 512  # rows, at most, that stand for all
-_BLOCK_ELEMENTS = 2**18  # of a block's distances: they stay in cache
+_BLOCK_ROWS = 4096  # whose distances to a few centres stay in cache
 _FIRST_CENTRES = 4  # that rows are compared with: most are near one of these
 _UNLIKELY = 0.1  # of the rows: have no say in how long noise is
 _LEVEL = 1.5  # bandwidths: the level of the noise that links rows
@@ -48,11 +48,11 @@ class Reach(NamedTuple):
     spread: float
     radius: float
 
-    def contains(self, X):
+    def contains(self, X, map=map):
         """Tell for each row of X, of shape (n, d), whether noise comes there."""
-        n_rows = max(1, _BLOCK_ELEMENTS // len(self.centres))
-        blocks = row_blocks(len(X), n_rows)
-        return np.concatenate([self._contains(X[rows]) for rows in blocks])
+        blocks = row_blocks(len(X), _BLOCK_ROWS)
+        inside = map(lambda rows: self._contains(X[rows]), blocks)
+        return np.concatenate(list(inside))
 
     def _contains(self, X):
         inside = np.zeros(len(X), dtype=bool)

@@ -74,7 +74,7 @@ def test_a_weight_is_a_number_of_repetitions(data, contamination):
     repeated = np.repeat(scores, weight)
     assert contamination_threshold(
         scores, weight, contamination
-    ) == contamination_threshold(repeated, np.ones(len(repeated)), contamination)
+    ) == contamination_threshold(repeated, None, contamination)
 
 
 @same_every_time

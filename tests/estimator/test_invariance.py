@@ -17,7 +17,7 @@ from support.quick_fits import (
     with_every_model_or_value,
 )
 
-from skdsm.rows.canonical import canonical_rows
+from skdsm.rows.canonical import canonical_order
 
 X = normal_rows()
 with_every_model = pytest.mark.parametrize(
@@ -101,6 +101,25 @@ def test_the_sign_of_zero_does_not_matter():
     zeros = np.where(X > 0.5, 0.0, X)
     signed = np.where(X > 0.5, -0.0, X)
     assert_same_model(quick().fit(signed), quick().fit(zeros))
+
+
+@with_every_model
+@pytest.mark.parametrize("rows", [X, np.append(X, [[50.0, 0.0, 0.0]], axis=0)])
+def test_rows_that_are_too_many_to_copy_give_the_same_model(
+    rows, parameters, monkeypatch
+):
+    copied = quick(**parameters).fit(rows)
+    monkeypatch.setattr("skdsm.rows.in_memory.COPIED_ROWS", 0)
+    weight = some_weights(7)[: len(rows)]
+    weight = np.append(weight, np.ones(len(rows) - len(weight), int))
+    weighted = quick(**parameters).fit(rows, sample_weight=weight)
+    repeated = quick(**parameters).fit(np.repeat(rows, weight, axis=0))
+    assert_same_model(weighted, repeated)
+    indexed = quick(**parameters).fit(rows)
+    assert_same_model(indexed, quick(**parameters).fit(rows[::-1]))
+    for query in QUERIES:
+        expected = getattr(copied, query)(rows)
+        np.testing.assert_allclose(getattr(indexed, query)(rows), expected, rtol=1e-9)
 
 
 # --- Threads and processes ---
@@ -291,7 +310,7 @@ def test_float32_answers_are_those_of_float64_rounded(offset, parameters):
 def translation_invariant_order(monkeypatch):
     """Order rows by value, not by their hash, which moves with them."""
     monkeypatch.setattr(
-        canonical_rows,
+        canonical_order,
         "__defaults__",
         (lambda X, seed: np.zeros(len(X), np.uint64),),
     )

@@ -2,18 +2,34 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from skdsm.exceptions import NonFiniteError
 from skdsm.rows.in_file import map_rows
-from skdsm.rows.in_memory import prepare_rows
+from skdsm.rows.in_memory import IndexedRows, InMemoryRows, prepare_rows
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((1000, 3)) * [1, 10, 0.1]
 WEIGHT = RNG.uniform(0.5, 1.5, 1000)
+
+
+@pytest.fixture(autouse=True, params=["copied", "too many to copy"])
+def kind(request, monkeypatch):
+    """Kind of the rows: all that is said here holds for both."""
+    if request.param == "copied":
+        return InMemoryRows
+    monkeypatch.setattr("skdsm.rows.in_memory.COPIED_ROWS", 0)
+    return IndexedRows
+
+
+def test_many_rows_are_not_copied(kind):
+    rows = prepare_rows(X, None, 0)
+    assert isinstance(rows, kind)
+    for part in (rows.sample(10), rows.head(500).scaled(2.0, np.float32)):
+        assert isinstance(part, InMemoryRows)
 
 
 def weights_of(rows):
@@ -97,7 +113,11 @@ def test_uneven_weights_are_kept():
     assert_same_shares(rows, X, WEIGHT)
 
 
-@hypothesis_settings(deadline=None, max_examples=60)
+@hypothesis_settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # the same for all
+)
 @given(
     arrays(np.float64, st.integers(1, 400), elements=st.sampled_from([0.1, 1, 7, 500])),
     st.integers(0, 2**31),

@@ -1,5 +1,7 @@
 """Growth of the sample: it goes on where it pays, and ends where it does not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn import config_context
@@ -181,6 +183,25 @@ def test_blocks_are_evaluated_only_where_the_sample_needs_them(monkeypatch):
         with dask.config.set(scheduler="synchronous"):
             matcher.fit(X)
         assert set(evaluated) == expected
+
+
+@pytest.mark.usefixtures("few_are_unquestioned")
+@pytest.mark.parametrize("ranking", ["energy", "combined"])
+def test_of_many_rows_only_a_sample_is_copied(ranking, monkeypatch):
+    # constants whose copies are small beside more rows than a test can have
+    monkeypatch.setattr("skdsm.rows.in_memory.COPIED_ROWS", 4000)
+    monkeypatch.setattr("skdsm.training.fit._START_ROWS", 4000)
+    monkeypatch.setattr("skdsm.training.fit._SPREAD_ROWS", 4000)
+    X = np.random.default_rng(0).standard_normal((200_000, 64))
+    matcher = DenoisingScoreMatcher(
+        2, ranking=ranking, n_landmarks=200, tol=0.5, random_state=0
+    )
+    tracemalloc.start()
+    matcher.fit(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert matcher.sample_size_ == 2000
+    assert peak < 0.3 * X.nbytes
 
 
 def test_all_rows_count_once_where_all_are_used():
