@@ -149,8 +149,8 @@ def save_picture(path, times):
     for name, points in times.items():
         ax.loglog(*zip(*points, strict=True), "o-", lw=2.5 if name == "skdsm" else 1.5)
         n, seconds = points[-1]
-        ax.annotate(name, (n, seconds), (6, 0), textcoords="offset points", va="center")
-    ax.set_xlim(right=8 * max(points[-1][0] for points in times.values()))
+        ax.annotate(name, (n, seconds), (0, 8), textcoords="offset points", ha="center")
+    ax.margins(x=0.12, y=0.1)
     ax.set(xlabel="rows", ylabel="seconds to fit")
     ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)

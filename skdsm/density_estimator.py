@@ -2,10 +2,9 @@
 
 import warnings
 from numbers import Integral
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
-from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.base import DensityMixin as SklearnDensityMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -22,6 +21,7 @@ from skdsm._typing import ArrayLike, Doubles, Randomness
 from skdsm.density.likelihood import likelier_model
 from skdsm.estimator import DenoisingScoreMatcher
 from skdsm.model.energy import EnergyModel
+from skdsm.model.whitening import Whitening, whitening_of
 from skdsm.rows.in_memory import prepare_rows
 from skdsm.training.energy_matching import match_energy_everywhere
 from skdsm.training.fit import finish_model, fit_energy_model, screen_rows
@@ -29,7 +29,6 @@ from skdsm.training.screening import reach_of
 
 __all__ = ["ScoreMatchingDensity"]
 
-_RIDGE = 1e-6  # of the variance of a column: what directions without any have
 _STRENGTH = 0.05  # of energy matching
 _TOLERANCE = 0.05  # of log Z, in nats
 _MATCHING, _DRAWING = 3, 5  # streams of random numbers, which training does not use
@@ -197,10 +196,10 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
         """Fitted attributes, and what training has to say."""
         seed = int(check_random_state(self.random_state).randint(2**31))
         weight = np.ones(len(X)) if weight is None else weight
-        far = _whitening(X, weight)
+        far = whitening_of(X, weight)
         kept = _within_reach(far.apply(X), weight, seed)
         # a single row of huge cells would make a point of all others
-        whitening = _whitening(X[kept], weight[kept])
+        whitening = whitening_of(X[kept], weight[kept])
         Z = whitening.apply(X)
         kept = _within_reach(Z, weight, seed)
         Z, left_out = Z[kept], weight[~kept].sum()
@@ -269,8 +268,8 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
             self._log_partition = estimated_log_partition(
                 model, tolerance=_TOLERANCE, random_state=0, n_jobs=self.n_jobs
             ).value
-        near = _Whitening(self.mean_, self.whitening_)
-        far = _Whitening(self.far_mean_, self.far_whitening_)
+        near = Whitening(self.mean_, self.whitening_)
+        far = Whitening(self.far_mean_, self.far_whitening_)
         Z = near.apply(rows)
         log_near = -model.energy(Z) - self._log_partition + near.log_determinant()
         Z = far.apply(rows)
@@ -334,35 +333,6 @@ class ScoreMatchingDensity(SklearnDensityMixin, BaseEstimator):
         Z = rng.standard_normal((is_far.sum(), d))
         X[is_far] = Z @ np.linalg.inv(self.far_whitening_) + self.far_mean_
         return X
-
-
-class _Whitening(NamedTuple):
-    """``z = (x - mean) @ matrix``, of identity covariance; the matrix is (d, d)."""
-
-    mean: np.ndarray
-    matrix: np.ndarray
-
-    def apply(self, X):
-        return (X - self.mean) @ self.matrix
-
-    def log_determinant(self):
-        """What turns log-densities of z into log-densities of x."""
-        return np.linalg.slogdet(self.matrix)[1]
-
-
-def _whitening(X, weight):
-    """Symmetric whitening of columns in units of their deviations, (n, d)."""
-    mean = np.average(X, axis=0, weights=weight)
-    Z = X - mean
-    deviation = np.sqrt(np.average(Z**2, axis=0, weights=weight))
-    deviation[deviation == 0] = 1
-    Z /= deviation
-    correlation = (weight * Z.T) @ Z / weight.sum()
-    correlation[np.diag_indices_from(correlation)] += _RIDGE
-    variance, axes = eigh(correlation)
-    # rounding may leave less than the ridge where columns are functions of others
-    root = (axes / np.sqrt(np.maximum(variance, _RIDGE))) @ axes.T
-    return _Whitening(mean, root / deviation[:, np.newaxis])
 
 
 def _within_reach(Z, weight, seed):

@@ -1,45 +1,146 @@
 """Missing cells filled by a denoising autoencoder, as a step of a pipeline."""
 
-from typing import Self
+from numbers import Integral
+from typing import NamedTuple, Self
 
 import numpy as np
+from scipy.optimize import nnls
+from scipy.special import ndtri
 from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
     TransformerMixin,
     clone,
 )
+from sklearn.impute import KNNImputer
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdsm._blocks import single_threaded_blas
-from skdsm._typing import ArrayLike, Floats
+from skdsm._blocks import row_blocks, single_threaded_blas
+from skdsm._typing import ArrayLike, Floats, Randomness
 from skdsm.estimator import DenoisingScoreMatcher
-from skdsm.model.marginal import complete_whitened
+from skdsm.model.marginal import whitened_conditionals
+from skdsm.model.whitening import whitening_of
 from skdsm.rows.in_memory import filled_training_rows
 
 __all__ = ["DenoisingImputer"]
 
 _REACH = 5.0  # deviations: larger values do not shape the covariance
-_LEAST_VARIANCE = 1e-3  # of a direction, relative to the mean
+_MANY = 5000  # rows: of more, a sample says how to weigh, and has the neighbours
+_PASSES = 2  # in which cells are hidden
+_LEAST_HIDDEN = 0.1  # of the cells
+_PRIOR_CELLS = 1  # that speaks for equal weights
+_CENTRAL = 0.9  # of the draws hold as many of the hidden cells
 
 
-def _whitening(X, weight):
-    """Matrix A (d, d) with which the bulk of rows ``X A`` is uncorrelated."""
-    X = np.clip(X, -_REACH, _REACH).astype(np.float64)
-    covariance = np.cov(X.T, aweights=weight, ddof=0).reshape(X.shape[1], -1)
-    variance, directions = np.linalg.eigh(covariance)
-    least = _LEAST_VARIANCE * variance.mean() or 1.0
-    return directions / np.sqrt(np.maximum(variance, least))
+class _Filler(NamedTuple):
+    """Three ways to fill missing cells of standardised rows.
+
+    From the other cells of the row: by a Gaussian, and by a model of whitened rows.
+    From the same column of other rows: by neighbours.
+    """
+
+    estimator: DenoisingScoreMatcher
+    whitening: np.ndarray
+    neighbours: KNNImputer
+
+    @classmethod
+    def fit(cls, estimator, rows, seed):
+        """Fit all three to rows (n, d) with NaN."""
+        filled, weight, _ = filled_training_rows(rows, None, seed)
+        bulk = np.clip(filled, -_REACH, _REACH).astype(np.float64)
+        whitening = whitening_of(bulk, weight).matrix
+        model = clone(estimator).fit(filled @ whitening, sample_weight=weight)
+        neighbours = KNNImputer(keep_empty_features=True)
+        return cls(model, whitening, neighbours.fit(_some(rows, seed)))
+
+    def conditionals(self, rows):
+        """What Gaussian and model know of the missing cells, in groups of rows."""
+        model, origin = self.estimator._model(), self.estimator.location_
+        return list(whitened_conditionals(model, self.whitening, origin, rows))
+
+    def fills(self, rows, conditionals):
+        """Rows filled in each of the three ways, (3, n, d)."""
+        filled = np.repeat(rows[np.newaxis].astype(np.float64), 3, axis=0)
+        for group in conditionals:
+            filled[0][group.at], filled[1][group.at] = group.gaussian, group.mode
+        filled[2] = self.neighbours.transform(rows)
+        return filled
+
+
+def _some(rows, seed):
+    """All rows, or a random sample of many."""
+    if len(rows) <= _MANY:
+        return rows
+    return rows[np.random.default_rng(seed).choice(len(rows), _MANY, replace=False)]
+
+
+def _hidden(missing, rng):
+    """Observed cells to hide (n, d), where cells of other rows are missing.
+
+    Some more at random, if few are. One cell of each column stays.
+    """
+    hidden = missing[rng.permutation(len(missing))]
+    hidden |= rng.random(missing.shape) < _LEAST_HIDDEN - missing.mean()
+    hidden &= ~missing
+    hidden[:, (hidden | missing).all(axis=0)] = False
+    return hidden
+
+
+def _hide_and_fill(estimator, rows, seed):
+    """Hide cells of rows (n, d), and fill them by what the others tell.
+
+    Returns errors (h, 3) of the three ways, and the model's deviations (h,).
+    """
+    rows = rows[:, ~np.isnan(rows).all(axis=0)]  # of a sample, a column may be empty
+    rng = np.random.default_rng(seed)
+    errors, deviations = [], []
+    for _ in range(_PASSES):
+        hidden = _hidden(np.isnan(rows), rng)
+        given = np.where(hidden, np.nan, rows)
+        filler = _Filler.fit(estimator, given, seed)
+        conditionals = filler.conditionals(given)
+        deviation = np.ones(rows.shape)
+        for group in conditionals:
+            deviation[group.at] = group.deviation
+        errors.append((filler.fills(given, conditionals) - rows)[:, hidden])
+        deviations.append(deviation[hidden])
+    return np.concatenate(errors, axis=1).T, np.concatenate(deviations)
+
+
+def _best_weights(errors):
+    """Weights with which the mean of errors (h, 3) has the least square.
+
+    None is negative, and their sum is one. They are equal if there are no errors.
+    """
+    square = np.mean(errors**2) if len(errors) else 1.0
+    ridge = np.sqrt(_PRIOR_CELLS * square + np.finfo(float).tiny) * np.eye(3)
+    total = 1e3 * np.linalg.norm(np.concatenate([errors, ridge]))
+    system = np.concatenate([errors, ridge, np.full((1, 3), total)])
+    weights, _ = nnls(system, np.append(np.zeros(len(system) - 1), total))
+    return weights / weights.sum()
+
+
+def _draw_scale(errors, deviations):
+    """Factor with which the central draws hold as many of the hidden cells."""
+    if not len(errors):
+        return 1.0
+    size = np.quantile(np.abs(errors) / deviations**0.5, _CENTRAL)
+    return float(size / ndtri((1 + _CENTRAL) / 2))
 
 
 class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Fill missing cells at the mode of their distribution, given the observed ones.
+    """Fill missing cells, given the observed ones, by a model and by rows nearby.
 
-    A step of a pipeline. The model is fitted to whitened rows: columns are standardised
-    and then made uncorrelated, so that noise hides no column that others nearly
-    determine. Values are returned in the units of the columns.
+    A step of a pipeline. Cells are filled in three ways, whose weighted sum counts: the
+    mean of a Gaussian and the mode of a `DenoisingScoreMatcher`, both given the other
+    cells of the row, and the mean of the five nearest rows. The weights are those with
+    which cells that `fit` hides are filled best.
+
+    Gaussian and model are fitted to whitened rows: columns are standardised and then
+    made uncorrelated, so that noise hides no column that others nearly determine.
+    Values are returned in the units of the columns.
 
     Read more in the :ref:`User Guide <missing>`.
 
@@ -61,6 +162,15 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     whitening_ : ndarray of shape (`n_features_in_`, `n_features_in_`)
         What standardised rows are multiplied by to make them uncorrelated.
 
+    neighbors_ : KNNImputer
+        Standardised training rows, 5,000 at most, of which the nearest are taken.
+
+    weights_ : ndarray of shape (3,)
+        Weights of the Gaussian, the model and the neighbours; their sum is one.
+
+    draw_scale_ : float
+        Factor of the deviations of `draw`.
+
     n_features_in_ : int
         Number of features seen in `fit`.
 
@@ -69,10 +179,16 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    skdsm.DenoisingScoreMatcher.impute : The same without whitening, for the rows of a
-        fitted detector; also draws of missing cells, which show how sure the model is.
+    skdsm.DenoisingScoreMatcher.impute : The mode alone, without whitening, for the rows
+        of a fitted detector.
     sklearn.impute.IterativeImputer : Regresses each column on the others in turn.
     sklearn.impute.KNNImputer : Takes the mean of the nearest training rows.
+
+    Notes
+    -----
+    `fit` fits three models: one to all rows, and two to 5,000 rows at most, in which
+    cells are hidden where cells of other rows are missing. If less than a tenth are,
+    more are hidden at random.
 
     Examples
     --------
@@ -130,10 +246,14 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         with np.errstate(invalid="ignore"):
             scaler = StandardScaler().fit(X)
         seed = check_random_state(estimator.random_state).randint(2**31)
-        rows, weight, _ = filled_training_rows(scaler.transform(X), None, seed)
-        whitening = _whitening(rows, weight)
-        self.estimator_ = clone(estimator).fit(rows @ whitening, sample_weight=weight)
-        self.scaler_, self.whitening_ = scaler, whitening
+        rows = scaler.transform(X)
+        filler = _Filler.fit(estimator, rows, seed)
+        with single_threaded_blas():
+            errors, deviations = _hide_and_fill(estimator, _some(rows, seed), seed)
+        self.weights_ = _best_weights(errors)
+        self.draw_scale_ = _draw_scale(errors @ self.weights_, deviations)
+        self.estimator_, self.whitening_, self.neighbors_ = filler
+        self.scaler_ = scaler
         return self
 
     def transform(self, X: ArrayLike) -> Floats:
@@ -160,11 +280,72 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        model = self.estimator_._model()
+        blocks = row_blocks(len(X), _MANY)
+        filled = np.concatenate([self._filled(X[rows])[0] for rows in blocks])
+        return self._in_units(X, filled)
+
+    def draw(
+        self, X: ArrayLike, n_draws: int, random_state: Randomness = None
+    ) -> Floats:
+        """Fill missing cells by draws, which show how sure the imputer is.
+
+        Draws are Gaussian, around what `transform` returns. The cells of a row are
+        correlated as the model says. The deviation of a cell is `draw_scale_` times the
+        geometric mean of two: of the model's, and of the column's. The factor is such
+        that the central 90 % of draws hold 90 % of the cells that `fit` hides.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, in which missing cells are NaN.
+
+        n_draws : int
+            Number of draws.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines the draws.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_draws, n_samples, n_features)
+            The rows, with a draw in place of each NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdsm import DenoisingScoreMatcher
+        >>> from skdsm.imputation import DenoisingImputer
+        >>> x = np.random.default_rng(0).normal(size=(200, 1))
+        >>> imputer = DenoisingImputer(DenoisingScoreMatcher(8, random_state=0))
+        >>> imputer = imputer.fit(np.hstack([x, 100 * x]))
+        >>> imputer.draw([[1.0, np.nan]], 100, random_state=0).shape
+        (100, 1, 2)
+        """
+        check_is_fitted(self)
+        check_scalar(n_draws, "n_draws", Integral, min_val=1)
+        X = self._check(X, reset=False)
+        rng = check_random_state(random_state)
+        filled, conditionals = self._filled(X)
+        draws = np.repeat(filled[np.newaxis], n_draws, axis=0)
+        for group in conditionals:
+            xi = rng.standard_normal((n_draws, *group.cells.shape))
+            noise = np.einsum("nkl,snl->snk", group.scale, xi)
+            # a standardised column has a deviation of one
+            draws[:, *group.at] += self.draw_scale_ * noise / group.deviation**0.5
+        return np.stack([self._in_units(X, draw) for draw in draws])
+
+    def _filled(self, X):
+        """Standardised rows, filled, and what the model knows of missing cells."""
+        filler = _Filler(self.estimator_, self.whitening_, self.neighbors_)
         with single_threaded_blas():
             rows = self.scaler_.transform(X)
-            filled = complete_whitened(model, self.whitening_, rows)
-        filled = self.scaler_.inverse_transform(filled)
+            conditionals = filler.conditionals(rows)
+            fills = filler.fills(rows, conditionals)
+        return np.tensordot(self.weights_, fills, axes=1), conditionals
+
+    def _in_units(self, X, rows):
+        """Rows X with missing cells from standardised rows."""
+        filled = self.scaler_.inverse_transform(rows)
         return np.where(np.isnan(X), filled, X).astype(X.dtype, copy=False)
 
     def _check(self, X, reset) -> Floats:

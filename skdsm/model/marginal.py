@@ -34,11 +34,12 @@ __all__ = [
     "Conditional",
     "MarginalModel",
     "MissingCells",
-    "complete_whitened",
+    "WhitenedConditional",
     "groups_of_missing",
     "has_missing",
     "laplace",
     "per_observed_cell",
+    "whitened_conditionals",
 ]
 
 _FEW_CELLS = 2**12
@@ -323,19 +324,43 @@ class MarginalModel:
         return self.residual_square(X) ** 0.5 / self.model.sigma**2
 
 
-def complete_whitened(model, whitening, X):
-    """Fill missing cells of rows X (n, d) where the energy of ``X whitening`` is least.
+class WhitenedConditional(NamedTuple):
+    """Missing cells of rows, given the observed ones, by a model of whitened rows.
+
+    The cells are ``X[at]``, with `rows` (n,) and `cells` (n, k). `gaussian` (n, k) is
+    their mean if whitened rows are N(origin, I), and `mode` (n, k) their mode by the
+    model. Laplace's approximation there is ``mode + scale xi``, `scale` (n, k, k).
+    """
+
+    rows: np.ndarray
+    cells: np.ndarray
+    gaussian: np.ndarray
+    mode: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def at(self):
+        """Index of the cells in X."""
+        return self.rows[:, None], self.cells
+
+    @property
+    def deviation(self):
+        """Standard deviations (n, k) by Laplace's approximation."""
+        return np.sqrt((self.scale**2).sum(axis=2))
+
+
+def whitened_conditionals(model, whitening, origin, X):
+    """Yield the WhitenedConditional of each number of missing cells of rows X (n, d).
 
     A row is whitened to ``z = z_0 + B' y``, B being the rows of `whitening` (d, d) that
     belong to its missing cells y. With the Cholesky factor ``B B' = L L'`` and the
     orthonormal rows of ``Q = L^(-1) B`` that is ``z = p + Q' v``, where p is orthogonal
     to Q and ``v = L' y + Q z_0``: as a function of v the energy is F of MissingCells.
-    From v = 0 on, which is the mode of a Gaussian, Newton's method finds the mode.
+    From the mean of a Gaussian on, ``v = Q origin``, Newton's method finds the mode.
     """
     W, b, c, g = model.parameters
     missing = np.isnan(X)
-    filled = np.where(missing, 0, X).astype(np.float64)
-    Z = filled @ whitening - c
+    Z = np.where(missing, 0, X).astype(np.float64) @ whitening - c
     for rows, cells in groups_of_missing(
         missing, lambda k: _BLOCK_ELEMENTS // (k * len(W))
     ):
@@ -345,10 +370,12 @@ def complete_whitened(model, whitening, X):
         along = Q @ Z[rows, :, None]
         across = Z[rows] - (Q.transpose(0, 2, 1) @ along)[:, :, 0]
         group = MissingCells(rows, cells, across @ W.T + (b + W @ c), Q @ W.T, g)
-        v = group.modes(np.zeros(cells.shape), model.sigma)
-        y = np.linalg.solve(L.transpose(0, 2, 1), v[:, :, None] - along)
-        filled[rows[:, None], cells] = y[:, :, 0]
-    return filled
+        start = Q @ (origin - c)
+        v = group.modes(start, model.sigma)
+        scale = laplace(group, v, model.sigma).scale
+        sides = [start[:, :, None] - along, v[:, :, None] - along, scale]
+        y = np.linalg.solve(L.transpose(0, 2, 1), np.concatenate(sides, axis=2))
+        yield WhitenedConditional(rows, cells, y[:, :, 0], y[:, :, 1], y[:, :, 2:])
 
 
 def per_observed_cell(X):

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from support.quick_fits import (
     CONFIGURATIONS,
     QUERIES,
@@ -18,9 +16,7 @@ from support.quick_fits import (
     two_clusters,
 )
 
-from skdsm import DenoisingScoreMatcher
 from skdsm.calibration import ConformalOutlierDetector
-from skdsm.imputation import DenoisingImputer
 
 COMPLETE = two_clusters(n_features=4)
 MISSING = np.random.default_rng(1).random(COMPLETE.shape) < 0.3
@@ -218,56 +214,3 @@ def test_dask_refuses_missing_cells(fitted):
 def test_calibration_takes_missing_cells():
     detector = ConformalOutlierDetector(quick(), alpha=0.1, random_state=0).fit(X)
     assert ((detector.p_values(X) > 0) & (detector.p_values(X) <= 1)).all()
-
-
-# --- The imputer ---
-
-
-@pytest.fixture(scope="module")
-def imputer():
-    return DenoisingImputer(DenoisingScoreMatcher(16, random_state=0)).fit(X)
-
-
-def test_the_imputer_fills_in_the_units_of_the_columns(imputer):
-    unit, origin = np.array([1.0, 100.0, 1e-3, 1.0]), np.array([0, 1e4, 0, -5.0])
-    filled = imputer.transform(X)
-    np.testing.assert_array_equal(filled[~MISSING], X[~MISSING])
-    other = clone(imputer).fit(X * unit + origin).transform(X * unit + origin)
-    np.testing.assert_allclose((other - origin) / unit, filled, atol=1e-4)
-
-
-def test_the_imputer_knows_columns_that_others_nearly_determine():
-    rng = np.random.default_rng(0)
-    z = rng.standard_normal((400, 2))
-    rows = np.column_stack([z, z.sum(axis=1) + 0.05 * rng.standard_normal(400)])
-    missing = rng.random(rows.shape) < 0.1
-    given = np.where(missing, np.nan, rows)
-    imputer = DenoisingImputer(DenoisingScoreMatcher(16, random_state=0))
-    alone = missing & (missing.sum(axis=1) == 1)[:, np.newaxis]
-    error = (imputer.fit_transform(given) - rows)[alone]
-    assert np.sqrt(np.mean(error**2)) < 0.15  # of columns with deviations of 1, 1, 1.4
-
-
-def test_the_imputer_takes_constant_columns_and_rows_without_cells():
-    rows = np.column_stack([X, np.full(len(X), 7.0)])
-    rows[5] = np.nan
-    imputer = DenoisingImputer(DenoisingScoreMatcher(8, random_state=0)).fit(rows)
-    filled = imputer.transform(rows)
-    assert np.isfinite(filled).all()
-    np.testing.assert_allclose(filled[:, 4], 7, atol=1e-3)
-
-
-def test_a_failed_fit_leaves_the_imputer_as_it_was(imputer):
-    before = imputer.transform(X)
-    empty = np.where(np.arange(4) == 1, np.nan, X)
-    with pytest.raises(ValueError, match="columns without any observed cell"):
-        imputer.fit(empty)
-    np.testing.assert_array_equal(imputer.transform(X), before)
-
-
-def test_the_imputer_is_a_step_of_a_pipeline():
-    estimator = DenoisingScoreMatcher(8, random_state=0)
-    pipeline = make_pipeline(DenoisingImputer(estimator), StandardScaler())
-    transformed = pipeline.fit_transform(X)
-    assert not np.isnan(transformed).any()
-    assert pipeline[:1].get_feature_names_out(list("abcd")).tolist() == list("abcd")

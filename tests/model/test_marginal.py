@@ -8,7 +8,7 @@ from support.random_models import random_model
 
 from skdsm.density.mixture import exact_mixture
 from skdsm.model.energy import EnergyModel
-from skdsm.model.marginal import complete_whitened, has_missing
+from skdsm.model.marginal import has_missing, whitened_conditionals
 from skdsm.model.parameters import Parameters
 
 GRID = np.linspace(-9, 9, 361)
@@ -130,14 +130,21 @@ def test_the_denoiser_leaves_filled_cells_where_they_are(gains, dtype):
             assert (rise >= -1e-6).all()
 
 
+def filled_by(name, model, whitening, X):
+    """Rows filled by an attribute of their conditionals."""
+    filled = X.copy()
+    for group in whitened_conditionals(model, whitening, np.arange(4) / 8, X):
+        filled[group.at] = getattr(group, name)
+    return filled
+
+
 @pytest.mark.parametrize("gains", ["unit", "positive", "mixed"])
 def test_whitened_rows_are_filled_where_the_energy_is_least(gains):
     model = random_model(3, m=6, d=4, gains=gains)
     rng = np.random.default_rng(5)
     whitening = np.eye(4) + 0.3 * rng.standard_normal((4, 4))
     X = with_every_pattern(rng, 4, most=4)
-    filled, missing = complete_whitened(model, whitening, X), np.isnan(X)
-    np.testing.assert_array_equal(filled[~missing], X[~missing])
+    filled, missing = filled_by("mode", model, whitening, X), np.isnan(X)
     slope = -model.score(filled @ whitening) @ whitening.T  # of the energy, by X
     np.testing.assert_allclose(slope[missing], 0, atol=1e-6)
     energy = model.energy(filled @ whitening)
@@ -149,10 +156,44 @@ def test_whitened_rows_are_filled_where_the_energy_is_least(gains):
 def test_rows_that_are_not_whitened_have_the_same_modes():
     model = one_mode(3, 4, "positive")
     X = with_every_pattern(np.random.default_rng(1), 4, most=4)
-    filled = complete_whitened(model, np.eye(4), X)
+    filled = filled_by("mode", model, np.eye(4), X)
     np.testing.assert_allclose(
         filled, model.marginal(np.zeros(4)).complete(X), atol=1e-5
     )
+
+
+def test_whitened_rows_have_the_mean_of_a_gaussian():
+    rng = np.random.default_rng(5)
+    whitening = np.eye(4) + 0.3 * rng.standard_normal((4, 4))
+    X = with_every_pattern(rng, 4, most=4)
+    filled = filled_by("gaussian", random_model(3, m=6, d=4), whitening, X)
+    unwhiten = np.linalg.inv(whitening)
+    mean, covariance = np.arange(4) / 8 @ unwhiten, unwhiten.T @ unwhiten
+    for x, y in zip(X, filled, strict=True):
+        o, m = ~np.isnan(x), np.isnan(x)
+        regression = np.linalg.solve(covariance[np.ix_(o, o)], covariance[np.ix_(o, m)])
+        expected = mean[m] + (x[o] - mean[o]) @ regression
+        np.testing.assert_allclose(y[m], expected, rtol=1e-9)
+        np.testing.assert_array_equal(y[o], x[o])
+
+
+def test_deviations_of_whitened_cells_are_those_of_the_curvature():
+    model = random_model(3, m=6, d=4)
+    rng = np.random.default_rng(5)
+    whitening = np.eye(4) + 0.3 * rng.standard_normal((4, 4))
+    X = with_every_pattern(rng, 4, most=2)
+    for group in whitened_conditionals(model, whitening, np.zeros(4), X):
+        filled = X.copy()
+        filled[group.at] = group.mode
+        for row, cells, scale in zip(group.rows, group.cells, group.scale, strict=True):
+            # minus the derivative of the score, by the missing cells
+            step = 1e-5 * np.eye(4)[cells]
+            ahead, behind = filled[row] + step, filled[row] - step
+            slopes = [model.score(x @ whitening) @ whitening.T for x in (ahead, behind)]
+            curvature = (slopes[1] - slopes[0])[:, cells] / 2e-5
+            np.testing.assert_allclose(
+                scale @ scale.T @ curvature, np.eye(len(cells)), atol=1e-6
+            )
 
 
 def test_score_and_contributions_are_zero_at_missing_cells():
