@@ -16,7 +16,6 @@ import argparse
 import os
 import threading
 import time
-import warnings
 
 import dask
 import dask.array as da
@@ -24,7 +23,6 @@ import numpy as np
 import psutil
 from common import describe_machine
 from distributed import Client, LocalCluster, get_task_stream
-from sklearn.exceptions import ConvergenceWarning
 
 from skdsm import DenoisingScoreMatcher
 from skdsm._blocks import single_threaded_blas
@@ -228,7 +226,6 @@ class PeakMemory:
 
 def fit(args):
     """A whole fit, within the memory limit."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
     X = generated_rows(args.rows, args.features, args.blocks)
     with cluster_of(args, 2, 1) as cluster, Client(cluster) as client:
         pids = [int(pid) for pid in client.run(os.getpid).values()]
@@ -238,10 +235,7 @@ def fit(args):
             f"workers of {args.memory_limit} at most"
         )
         model = DenoisingScoreMatcher(
-            args.components,
-            max_iter=args.max_iter,
-            random_state=0,
-            verbose=args.verbose,
+            args.components, random_state=0, verbose=args.verbose
         )
         with PeakMemory([psutil.Process().pid, *pids]) as memory:
             start, cpu = time.perf_counter(), time.process_time()
@@ -251,7 +245,8 @@ def fit(args):
         print(
             f"{model.n_iter_} iterations in {len(model.stage_ends_)} stages: "
             f"{seconds:.0f} s, of which the client computed {cpu:.0f} s\n"
-            f"loss {model.loss_curve_[0]:.4f} at first, {model.loss_:.4f} at the end\n"
+            f"loss {model.loss_curve_[0]:.4f} at first, {model.loss_:.4f} at the end; "
+            f"{model.sample_size_:,d} rows were enough\n"
             "peak resident memory: "
             f"client {memory.peaks[0] / 2**20:.0f} MiB, workers "
             + ", ".join(f"{peak / 2**20:.0f} MiB" for peak in memory.peaks[1:])
@@ -273,7 +268,6 @@ def main():
     parser.add_argument("--blocks", type=int)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--memory-limit", default="4GiB")
-    parser.add_argument("--max-iter", type=int, default=240)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="print the iterations")
     args = parser.parse_args()
