@@ -6,8 +6,8 @@ whose fit only builds a tree, the time includes the scores of the training rows,
 `LocalOutlierFactor` computes them in its fit. skdsm is fitted `--seeds` times, to
 other rows each time, because chance decides how many stages it takes; its line has the
 mean time and the range, how many rows were enough, and the mean loss of 20,000 held-out
-rows under noise of sigma. Two lines compare its mean times at 160,000 rows and more,
-with standard errors over the seeds.
+rows under noise of sigma. Larger sizes are compared with 160,000 rows by their mean
+times, with standard errors over the seeds.
 
 The last lines are about a rare cluster: a thousand of a million rows lie six standard
 deviations from the mean of all, in one direction. How well are unseen rows of the

@@ -1,5 +1,6 @@
 """Missing cells filled by a denoising autoencoder, as a step of a pipeline."""
 
+import warnings
 from numbers import Integral
 from typing import NamedTuple, Self
 
@@ -12,21 +13,24 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import KNNImputer
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdsm._blocks import row_blocks, single_threaded_blas
+from skdsm._blocks import single_threaded_blas
+from skdsm._sklearn.validation import fitted_state_kept
 from skdsm._typing import ArrayLike, Floats, Randomness
 from skdsm.estimator import DenoisingScoreMatcher
+from skdsm.exceptions import NonFiniteError, ScreeningWarning
 from skdsm.model.marginal import whitened_conditionals
 from skdsm.model.whitening import whitening_of
 from skdsm.rows.in_memory import filled_training_rows
 
 __all__ = ["DenoisingImputer"]
 
-_REACH = 5.0  # deviations: larger values do not shape the covariance
+_CLIP = 5.0  # deviations of a column: the covariance sees no larger ones
 _MANY = 5000  # rows: of more, a sample says how to weigh, and has the neighbours
 _PASSES = 2  # in which cells are hidden
 _LEAST_HIDDEN = 0.1  # of the cells
@@ -49,22 +53,24 @@ class _Filler(NamedTuple):
     def fit(cls, estimator, rows, seed):
         """Fit all three to rows (n, d) with NaN."""
         filled, weight, _ = filled_training_rows(rows, None, seed)
-        bulk = np.clip(filled, -_REACH, _REACH).astype(np.float64)
+        bulk = np.clip(filled, -_CLIP, _CLIP).astype(np.float64)
         whitening = whitening_of(bulk, weight).matrix
         model = clone(estimator).fit(filled @ whitening, sample_weight=weight)
         neighbours = KNNImputer(keep_empty_features=True)
-        return cls(model, whitening, neighbours.fit(_some(rows, seed)))
+        neighbours.set_output(transform="default").fit(_some(rows, seed))
+        return cls(model, whitening, neighbours)
 
-    def conditionals(self, rows):
-        """What Gaussian and model know of the missing cells, in groups of rows."""
-        model, origin = self.estimator._model(), self.estimator.location_
-        return list(whitened_conditionals(model, self.whitening, origin, rows))
+    def fills(self, rows, see=None):
+        """Rows filled in each of the three ways, (3, n, d).
 
-    def fills(self, rows, conditionals):
-        """Rows filled in each of the three ways, (3, n, d)."""
+        ``see(conditional)`` is called with each WhitenedConditional.
+        """
         filled = np.repeat(rows[np.newaxis].astype(np.float64), 3, axis=0)
-        for group in conditionals:
+        model, origin = self.estimator._model(), self.estimator.location_
+        for group in whitened_conditionals(model, self.whitening, origin, rows):
             filled[0][group.at], filled[1][group.at] = group.gaussian, group.mode
+            if see is not None:
+                see(group)
         filled[2] = self.neighbours.transform(rows)
         return filled
 
@@ -79,7 +85,7 @@ def _some(rows, seed):
 def _hidden(missing, rng):
     """Observed cells to hide (n, d), where cells of other rows are missing.
 
-    Some more at random, if few are. One cell of each column stays.
+    Some more at random, if few are. None of a column that would lose all its cells.
     """
     hidden = missing[rng.permutation(len(missing))]
     hidden |= rng.random(missing.shape) < _LEAST_HIDDEN - missing.mean()
@@ -99,12 +105,15 @@ def _hide_and_fill(estimator, rows, seed):
     for _ in range(_PASSES):
         hidden = _hidden(np.isnan(rows), rng)
         given = np.where(hidden, np.nan, rows)
-        filler = _Filler.fit(estimator, given, seed)
-        conditionals = filler.conditionals(given)
+        with warnings.catch_warnings():  # the fit to all rows has said it
+            warnings.simplefilter("ignore", (ConvergenceWarning, ScreeningWarning))
+            filler = _Filler.fit(estimator, given, seed)
         deviation = np.ones(rows.shape)
-        for group in conditionals:
+
+        def see(group, deviation=deviation):
             deviation[group.at] = group.deviation
-        errors.append((filler.fills(given, conditionals) - rows)[:, hidden])
+
+        errors.append((filler.fills(given, see) - rows)[:, hidden])
         deviations.append(deviation[hidden])
     return np.concatenate(errors, axis=1).T, np.concatenate(deviations)
 
@@ -133,10 +142,10 @@ def _draw_scale(errors, deviations):
 class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Fill missing cells, given the observed ones, by a model and by rows nearby.
 
-    A step of a pipeline. Cells are filled in three ways, whose weighted sum counts: the
-    mean of a Gaussian and the mode of a `DenoisingScoreMatcher`, both given the other
-    cells of the row, and the mean of the five nearest rows. The weights are those with
-    which cells that `fit` hides are filled best.
+    A step of a pipeline. A cell is filled in three ways, by the mean of a Gaussian and
+    the mode of a `DenoisingScoreMatcher`, both given the other cells of the row, and by
+    the mean of the five nearest rows. The result is their weighted mean. The weights
+    are those with which cells that `fit` hides are filled best.
 
     Gaussian and model are fitted to whitened rows: columns are standardised and then
     made uncorrelated, so that noise hides no column that others nearly determine.
@@ -226,7 +235,7 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not valid.
+            If X is not valid. The imputer then stays as it was before the call.
 
         Examples
         --------
@@ -238,23 +247,27 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         2
         """
         self._validate_params()
-        X = self._check(X, reset=True)
+        with fitted_state_kept(self), single_threaded_blas():
+            self._fit(self._check(X, reset=True))
+        return self
+
+    def _fit(self, X):
         estimator = self.estimator
         if estimator is None:
             estimator = DenoisingScoreMatcher(ranking="combined")
         # columns without any cell are refused below
-        with np.errstate(invalid="ignore"):
-            scaler = StandardScaler().fit(X)
-        seed = check_random_state(estimator.random_state).randint(2**31)
+        with np.errstate(invalid="ignore", over="ignore"):
+            scaler = StandardScaler().set_output(transform="default").fit(X)
+        if not np.isfinite(scaler.var_[~np.isnan(X).all(axis=0)]).all():
+            raise NonFiniteError("The variance of a column of X")
         rows = scaler.transform(X)
+        seed = check_random_state(estimator.random_state).randint(2**31)
         filler = _Filler.fit(estimator, rows, seed)
-        with single_threaded_blas():
-            errors, deviations = _hide_and_fill(estimator, _some(rows, seed), seed)
+        errors, deviations = _hide_and_fill(estimator, _some(rows, seed), seed)
         self.weights_ = _best_weights(errors)
         self.draw_scale_ = _draw_scale(errors @ self.weights_, deviations)
         self.estimator_, self.whitening_, self.neighbors_ = filler
         self.scaler_ = scaler
-        return self
 
     def transform(self, X: ArrayLike) -> Floats:
         """Fill missing cells.
@@ -280,9 +293,7 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        blocks = row_blocks(len(X), _MANY)
-        filled = np.concatenate([self._filled(X[rows])[0] for rows in blocks])
-        return self._in_units(X, filled)
+        return self._in_units(X, self._filled(X))
 
     def draw(
         self, X: ArrayLike, n_draws: int, random_state: Randomness = None
@@ -325,27 +336,28 @@ class DenoisingImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
         X = self._check(X, reset=False)
         rng = check_random_state(random_state)
-        filled, conditionals = self._filled(X)
-        draws = np.repeat(filled[np.newaxis], n_draws, axis=0)
-        for group in conditionals:
-            xi = rng.standard_normal((n_draws, *group.cells.shape))
-            noise = np.einsum("nkl,snl->snk", group.scale, xi)
-            # a standardised column has a deviation of one
-            draws[:, *group.at] += self.draw_scale_ * noise / group.deviation**0.5
-        return np.stack([self._in_units(X, draw) for draw in draws])
+        noise = np.zeros((n_draws, *X.shape))
 
-    def _filled(self, X):
-        """Standardised rows, filled, and what the model knows of missing cells."""
+        def see(group):
+            xi = rng.standard_normal((n_draws, *group.cells.shape))
+            correlated = np.einsum("nkl,snl->snk", group.scale, xi)
+            # a standardised column has a deviation of one
+            noise[:, *group.at] = correlated / group.deviation**0.5
+
+        filled = self._filled(X, see)
+        return self._in_units(X, filled + self.draw_scale_ * noise)
+
+    def _filled(self, X, see=None):
+        """Standardised rows, filled; see `_Filler.fills`."""
         filler = _Filler(self.estimator_, self.whitening_, self.neighbors_)
         with single_threaded_blas():
-            rows = self.scaler_.transform(X)
-            conditionals = filler.conditionals(rows)
-            fills = filler.fills(rows, conditionals)
-        return np.tensordot(self.weights_, fills, axes=1), conditionals
+            fills = filler.fills(self.scaler_.transform(X), see)
+            return np.tensordot(self.weights_, fills, axes=1)
 
     def _in_units(self, X, rows):
-        """Rows X with missing cells from standardised rows."""
-        filled = self.scaler_.inverse_transform(rows)
+        """Rows X (n, d) with missing cells from standardised rows (..., n, d)."""
+        # not by scale_, which is one for a constant column
+        filled = rows * np.sqrt(self.scaler_.var_) + self.scaler_.mean_
         return np.where(np.isnan(X), filled, X).astype(X.dtype, copy=False)
 
     def _check(self, X, reset) -> Floats:

@@ -20,8 +20,9 @@ to the energy, as it does on average where it is observed. So rows with differen
 missing cells can be compared, and another unit of the data changes nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -324,7 +325,8 @@ class MarginalModel:
         return self.residual_square(X) ** 0.5 / self.model.sigma**2
 
 
-class WhitenedConditional(NamedTuple):
+@dataclass(frozen=True)
+class WhitenedConditional:
     """Missing cells of rows, given the observed ones, by a model of whitened rows.
 
     The cells are ``X[at]``, with `rows` (n,) and `cells` (n, k). `gaussian` (n, k) is
@@ -336,21 +338,26 @@ class WhitenedConditional(NamedTuple):
     cells: np.ndarray
     gaussian: np.ndarray
     mode: np.ndarray
-    scale: np.ndarray
+    _scale: Callable[[], np.ndarray]
 
     @property
     def at(self):
         """Index of the cells in X."""
         return self.rows[:, None], self.cells
 
+    @cached_property
+    def scale(self):
+        """Root of the covariance."""
+        return self._scale()
+
     @property
     def deviation(self):
-        """Standard deviations (n, k) by Laplace's approximation."""
+        """Standard deviations (n, k)."""
         return np.sqrt((self.scale**2).sum(axis=2))
 
 
 def whitened_conditionals(model, whitening, origin, X):
-    """Yield the WhitenedConditional of each number of missing cells of rows X (n, d).
+    """Yield each WhitenedConditional of rows X (n, d): blocks of as many missing cells.
 
     A row is whitened to ``z = z_0 + B' y``, B being the rows of `whitening` (d, d) that
     belong to its missing cells y. With the Cholesky factor ``B B' = L L'`` and the
@@ -372,10 +379,15 @@ def whitened_conditionals(model, whitening, origin, X):
         group = MissingCells(rows, cells, across @ W.T + (b + W @ c), Q @ W.T, g)
         start = Q @ (origin - c)
         v = group.modes(start, model.sigma)
-        scale = laplace(group, v, model.sigma).scale
-        sides = [start[:, :, None] - along, v[:, :, None] - along, scale]
-        y = np.linalg.solve(L.transpose(0, 2, 1), np.concatenate(sides, axis=2))
-        yield WhitenedConditional(rows, cells, y[:, :, 0], y[:, :, 1], y[:, :, 2:])
+        sides = np.stack([start, v], axis=2) - along
+        y = np.linalg.solve(L.transpose(0, 2, 1), sides)
+
+        def scale(group=group, v=v, L=L):
+            return np.linalg.solve(
+                L.transpose(0, 2, 1), laplace(group, v, model.sigma).scale
+            )
+
+        yield WhitenedConditional(rows, cells, y[:, :, 0], y[:, :, 1], scale)
 
 
 def per_observed_cell(X):

@@ -11,7 +11,10 @@ _RIDGE = 1e-6  # of the variance of a column: what directions without any have
 
 
 class Whitening(NamedTuple):
-    """``z = (x - mean) @ matrix``, of identity covariance; the matrix is (d, d)."""
+    """``z = (x - mean) @ matrix``; the matrix is (d, d).
+
+    The covariance of z is the identity, except in directions without any variance.
+    """
 
     mean: np.ndarray
     matrix: np.ndarray

@@ -53,20 +53,26 @@ def canonical_order(X, sample_weight, seed, hash_rows=hash_rows):
     Returns the index (k,) of distinct rows in X, and their summed weights (k,) relative
     to the largest.
     """
-    used = weight = None
+    X, used, weight = np.ascontiguousarray(X), None, None
     if sample_weight is not None:
         weight = scale_weights(sample_weight)
         if not weight.all():
             used = np.flatnonzero(weight)
-            X, weight = X.take(used, axis=0), weight[used]
-    X = np.ascontiguousarray(X)
-    ratios = partial(_rounded_ratios, unit=max(X.max(), -X.min()) or 1.0)
-    blocks = row_blocks(len(X), _HASHED_ROWS)
-    hashes = np.concatenate([hash_rows(ratios(X[rows]), seed) for rows in blocks])
+            weight = weight[used]
+
+    def read(rows):
+        return X[rows] if used is None else X[used[rows]]
+
+    blocks = row_blocks(len(X) if used is None else len(used), _HASHED_ROWS)
+    largest = max(max(block.max(), -block.min()) for block in map(read, blocks))
+    ratios = partial(_rounded_ratios, unit=largest or 1.0)
+    hashes = [hash_rows(ratios(block), seed) for block in map(read, blocks)]
+    hashes = np.concatenate(hashes)
     # equal rows meet in order of weight, so that their sum has one order as well
     order = np.lexsort((hashes,) if weight is None else (weight, hashes))
     hashes = hashes[order]
-    weight = np.ones(len(X)) if weight is None else weight[order]
+    weight = np.ones(len(order)) if weight is None else weight[order]
+    order = order if used is None else used[order]
 
     collides = np.flatnonzero(hashes[1:] == hashes[:-1])
     equal = _equal_neighbours(X, order, collides)
@@ -79,9 +85,9 @@ def canonical_order(X, sample_weight, seed, hash_rows=hash_rows):
         equal = _equal_neighbours(X, order, collides)
 
     if equal.any():
-        first = np.delete(np.arange(len(X)), collides[equal] + 1)
+        first = np.delete(np.arange(len(order)), collides[equal] + 1)
         order, weight = order[first], np.add.reduceat(weight, first)
-    return order if used is None else used[order], weight / weight.max()
+    return order, weight / weight.max()
 
 
 def _equal_neighbours(X, order, place):

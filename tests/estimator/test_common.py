@@ -109,7 +109,7 @@ def test_check_passes(estimator, check):
 # the checks of set_output fit on a data frame, transform arrays, and expect the warning
 @pytest.mark.filterwarnings("ignore:X .* feature names:UserWarning")
 @pytest.mark.parametrize("check", EXTRA_CHECKS, ids=name_of)
-@pytest.mark.parametrize("estimator", ESTIMATORS[1:2], ids=str)
+@pytest.mark.parametrize("estimator", [ESTIMATORS[1], *IMPUTERS], ids=str)
 def test_check_for_scikit_learns_own_estimators_passes(estimator, check):
     run(check, type(estimator).__name__, estimator)
 

@@ -186,8 +186,10 @@ def test_blocks_are_evaluated_only_where_the_sample_needs_them(monkeypatch):
 
 
 @pytest.mark.usefixtures("few_are_unquestioned")
-@pytest.mark.parametrize("ranking", ["energy", "combined"])
-def test_of_many_rows_only_a_sample_is_copied(ranking, monkeypatch):
+@pytest.mark.parametrize(
+    ("ranking", "lightest"), [("energy", None), ("energy", 0.0), ("combined", 0.5)]
+)
+def test_of_many_rows_only_a_sample_is_copied(ranking, lightest, monkeypatch):
     # constants whose copies are small beside more rows than a test can have
     monkeypatch.setattr("skdsm.rows.in_memory.COPIED_ROWS", 4000)
     monkeypatch.setattr("skdsm.training.fit._START_ROWS", 4000)
@@ -196,8 +198,9 @@ def test_of_many_rows_only_a_sample_is_copied(ranking, monkeypatch):
     matcher = DenoisingScoreMatcher(
         2, ranking=ranking, n_landmarks=200, tol=0.5, random_state=0
     )
+    weight = None if lightest is None else np.append(lightest, np.ones(len(X) - 1))
     tracemalloc.start()
-    matcher.fit(X)
+    matcher.fit(X, sample_weight=weight)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert matcher.sample_size_ == 2000
