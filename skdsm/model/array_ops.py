@@ -23,8 +23,9 @@ _CPU_BLOCK_ELEMENTS = 2**18
 _DEVICE_BLOCK_ELEMENTS = 2**24
 
 
-# Bytes of the scratch array of NumPy's sum over units: half of a usual level-2 cache.
-_TILE_BYTES = 2**19
+# Bytes of the scratch array of NumPy's sum over units: a usual level-2 cache. With half
+# as many, threads wait for each other more often, which takes longer than that saves.
+_TILE_BYTES = 2**20
 
 
 class NumpyOps:
