@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import (
 )
 from test_common import libraries, run
 
-from skdsm.density_estimator import ScoreMatchingDensity, _whitening
+from skdsm.density_estimator import ScoreMatchingDensity
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Training did not converge:sklearn.exceptions.ConvergenceWarning"
@@ -127,15 +127,6 @@ def test_constant_and_dependent_columns_have_a_finite_density():
     assert np.isfinite(inside).all()
     moved = X + [0, 0, 1.0, 0]  # where the constant column is not constant
     assert (density.score_samples(moved) < inside.min() - 10).all()
-
-
-def test_whitened_rows_have_identity_covariance():
-    X = np.random.default_rng(0).standard_normal((50, 3)) @ np.diag([1, 10, 100.0])
-    weight = np.random.default_rng(1).random(50)
-    Z = _whitening(X, weight).apply(X)
-    np.testing.assert_allclose(
-        np.cov(Z.T, aweights=weight, ddof=0), np.eye(3), atol=1e-5
-    )
 
 
 def test_score_is_the_total_so_that_a_search_works():
