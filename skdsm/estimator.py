@@ -256,8 +256,8 @@ class DenoisingScoreMatcher(
 
     spread_ : float
         Root mean square distance of these rows, of at most 131,072 of them, from
-        `location_`, in the units of X.
-        `sample` warns if the rows that it draws lie far outside.
+        `location_`, in the units of X. `sample` warns if the rows that it draws lie far
+        outside.
 
     loss_ : float
         Loss at the end of training, before energy matching, on the noise kept for

@@ -24,9 +24,9 @@ def scores_less_rounding(scores, weight=None):
     a score near zero is not exact. One absurd row changes neither for the others.
     """
     sizes = np.abs(scores)
-    order = np.argsort(sizes, kind="stable")
-    share = np.cumsum(np.ones(len(order)) if weight is None else weight[order])
-    median = sizes[order[np.searchsorted(share, 0.5 * share[-1])]]
+    ordered, weight = _sorted(sizes, weight)
+    share = np.cumsum(weight)
+    median = ordered[np.searchsorted(share, 0.5 * share[-1])]
     return scores - np.maximum(
         _ROUNDING * np.maximum(sizes, median), np.finfo(np.float64).tiny
     )

@@ -22,7 +22,7 @@ missing cells can be compared, and another unit of the data changes nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -382,12 +382,13 @@ def whitened_conditionals(model, whitening, origin, X):
         sides = np.stack([start, v], axis=2) - along
         y = np.linalg.solve(L.transpose(0, 2, 1), sides)
 
-        def scale(group=group, v=v, L=L):
-            return np.linalg.solve(
-                L.transpose(0, 2, 1), laplace(group, v, model.sigma).scale
-            )
-
+        scale = partial(_unwhitened_scale, L, group, v, model.sigma)
         yield WhitenedConditional(rows, cells, y[:, :, 0], y[:, :, 1], scale)
+
+
+def _unwhitened_scale(L, missing, v, sigma):
+    """Scale of y, for ``v = L' y`` plus a constant."""
+    return np.linalg.solve(L.transpose(0, 2, 1), laplace(missing, v, sigma).scale)
 
 
 def per_observed_cell(X):

@@ -184,14 +184,14 @@ def merged_rows(rows, n_rows):
     """Take the first distinct rows, each once and with all of its weight.
 
     `rows` are in memory, in random order, equal ones side by side. Returns centred rows
-    (k, d) and their weights (k,); at most `n_rows`.
+    (k, d) and their weights (k,); at most `n_rows`. No more rows are read than needed.
     """
-    n_read, first = 2 * n_rows, []
-    while len(first) <= n_rows:
+    n_read = 2 * n_rows
+    while True:
         X = rows.centred(slice(n_read))
         starts = np.concatenate([[True], (X[1:] != X[:-1]).any(axis=1)])
         first = np.flatnonzero(starts)[: n_rows + 1]
-        if n_read >= rows.n_rows:
+        if len(first) > n_rows or n_read >= rows.n_rows:
             break
         n_read *= 4
     weight = np.ones(len(X)) if rows.weight is None else rows.weight[: len(X)]

@@ -14,9 +14,11 @@ from skdsm.training.schedule import UNQUESTIONED_ROWS
 
 __all__ = [
     "COPIED_ROWS",
+    "READ_ROWS",
     "ReadableRows",
     "SampledRows",
     "check_reach",
+    "contained_rows",
     "copyable_rows",
     "mean_and_reach",
     "repetitions",
@@ -26,7 +28,7 @@ __all__ = [
 ]
 
 _REPEATED_TO = 256  # fewer rows are repeated, under noise of their own, to so many
-_READ_ROWS = 4096  # at a time
+READ_ROWS = 4096  # at a time
 COPIED_ROWS = UNQUESTIONED_ROWS + UNSEEN_ROWS  # of more rows: enough for most fits
 _FEWER = 0.75  # of the rows asked for are enough
 _GATHERED_BYTES = 2**26  # a sample of at most this size is copied to memory
@@ -132,7 +134,7 @@ def mean_and_reach(X, weight, order=None):
     origin = read(slice(1))[0].astype(np.float64)
     total, weight_sum, largest = np.zeros(X.shape[1]), 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        for rows in row_blocks(len(X) if order is None else len(order), _READ_ROWS):
+        for rows in row_blocks(len(X) if order is None else len(order), READ_ROWS):
             block = np.subtract(read(rows), origin, order="C")
             w = np.ones(len(block)) if weight is None else weight[rows]
             total += w @ block
@@ -154,6 +156,18 @@ def take_rows(X, index):
     rows = X.take(index, axis=0)
     rows += 0  # -0.0 becomes 0.0
     return rows
+
+
+def contained_rows(X, mean, reach, blocks, map):
+    """Whether noise comes to each row of X (n, d), less the mean, in some blocks.
+
+    Returns booleans (n,), which are false outside of the blocks.
+    """
+    contained = np.zeros(len(X), dtype=bool)
+    inside = map(lambda rows: reach.contains(X[rows] - mean), blocks)
+    for rows, here in zip(blocks, inside, strict=True):
+        contained[rows] = here
+    return contained
 
 
 def copyable_rows(n_features, dtype):

@@ -47,8 +47,8 @@ def canonical_order(X, sample_weight, seed, hash_rows=hash_rows):
 
     Rows are ordered by a seeded hash of each, so any prefix is a random sample. The
     order is the same in another unit of all columns, up to rounding: what is hashed are
-    ratios to the largest cell. Rows of weight zero are left out. Cost: one pass over X,
-    one sort of integers; a weak `hash_rows` costs time, not correctness.
+    ratios to the largest cell. Rows of weight zero are left out. Cost: two passes over
+    X, one sort of integers; a weak `hash_rows` costs time, not correctness.
 
     Returns the index (k,) of distinct rows in X, and their summed weights (k,) relative
     to the largest.

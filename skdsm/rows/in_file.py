@@ -9,6 +9,7 @@ from skdsm.rows.base import (
     ReadableRows,
     SampledRows,
     check_reach,
+    contained_rows,
     mean_and_reach,
     scale_weights,
     share_left_out,
@@ -80,13 +81,8 @@ class FileRows(SampledRows, ReadableRows):
         return np.array(self._X[rows])
 
     def within(self, reach, map=map):
-        def contained(rows):
-            return reach.contains(self._X[rows] - self.mean)
-
-        kept = np.zeros(self.n_rows, dtype=bool)
         blocks = self.blocks(_BLOCK_ROWS)
-        for rows, inside in zip(blocks, map(contained, blocks), strict=True):
-            kept[rows] = inside
+        kept = contained_rows(self._X, self.mean, reach, blocks, map)
         if self.weight is not None:
             kept |= self.weight == 0
         if kept.all():

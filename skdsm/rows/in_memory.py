@@ -3,6 +3,7 @@
 Missing cells (NaN) are filled for training, and remembered for scoring.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +12,10 @@ from skdsm._blocks import row_blocks
 from skdsm.model.marginal import has_missing
 from skdsm.rows.base import (
     COPIED_ROWS,
+    READ_ROWS,
     ReadableRows,
     check_reach,
+    contained_rows,
     mean_and_reach,
     repetitions,
     share_left_out,
@@ -23,11 +26,34 @@ from skdsm.training.filling import filled_rows
 
 __all__ = ["InMemoryRows", "IndexedRows", "filled_training_rows", "prepare_rows"]
 
-_SCREENED_ROWS = 4096  # at a time
+
+@dataclass(frozen=True, eq=False)
+class _LocalRows(ReadableRows):
+    """Rows of an array in memory: a slice of them is a random sample."""
+
+    @property
+    def dtype(self):
+        return self._X.dtype
+
+    @abstractmethod
+    def _part(self, rows):
+        """Some of the rows, by a slice, an index or a mask."""
+
+    def head(self, n_rows):
+        return self._part(slice(n_rows))
+
+    def tail(self, n_rows):
+        return self._part(slice(-n_rows, None))
+
+    def representative(self):
+        return self
+
+    def blocks(self, size):
+        return row_blocks(self.n_rows, size)
 
 
 @dataclass(frozen=True, eq=False)
-class InMemoryRows(ReadableRows):
+class InMemoryRows(_LocalRows):
     """Rows of weighted mean zero (n, d), in an order that does not depend on theirs.
 
     `missing` (n, d) marks the cells that were filled, or is None.
@@ -36,10 +62,6 @@ class InMemoryRows(ReadableRows):
     unit: float = 1.0
     repeated: bool = False
     missing: np.ndarray | None = None
-
-    @property
-    def dtype(self):
-        return self._X.dtype
 
     @property
     def n_distinct(self):
@@ -59,27 +81,15 @@ class InMemoryRows(ReadableRows):
         np.divide(self._X, np.float64(unit), out=X, casting="same_kind")
         return replace(self, _X=X, unit=unit * self.unit)
 
-    def head(self, n_rows):
-        return self._part(slice(n_rows))
-
     def sample(self, n_rows):
         if n_rows >= self.n_rows:
             return self
         # repetitions of a row lie side by side, and are not to come all or none
         return self._part(np.arange(n_rows) * self.n_rows // n_rows)
 
-    def tail(self, n_rows):
-        return self._part(slice(-n_rows, None))
-
     def _part(self, rows):
         weight, missing = _chosen((self.weight, self.missing), rows)
         return replace(self, _X=self._X[rows], weight=weight, missing=missing)
-
-    def representative(self):
-        return self
-
-    def blocks(self, size):
-        return row_blocks(self.n_rows, size)
 
     def centred(self, rows=slice(None)):
         return self._X[rows]
@@ -109,7 +119,7 @@ def _chosen(arrays, rows):
 
 
 @dataclass(frozen=True, eq=False)
-class IndexedRows(ReadableRows):
+class IndexedRows(_LocalRows):
     """Rows of an array (n, d) that stays as it is, in the order of an index (k,).
 
     They are the rows that InMemoryRows would have, but these are many, and fits seldom
@@ -119,10 +129,6 @@ class IndexedRows(ReadableRows):
     order: np.ndarray
     repeated: bool = False
     missing = None
-
-    @property
-    def dtype(self):
-        return self._X.dtype
 
     @property
     def n_rows(self):
@@ -143,12 +149,6 @@ class IndexedRows(ReadableRows):
     def scaled(self, unit, dtype):
         return self.copied().scaled(unit, dtype)
 
-    def head(self, n_rows):
-        return self._part(slice(n_rows))
-
-    def tail(self, n_rows):
-        return self._part(slice(-n_rows, None))
-
     def sample(self, n_rows):
         n_rows = min(n_rows, self.n_rows)
         return self._part(np.arange(n_rows) * self.n_rows // n_rows).copied()
@@ -157,25 +157,16 @@ class IndexedRows(ReadableRows):
         order, weight = _chosen((self.order, self.weight), rows)
         return replace(self, order=order, weight=weight)
 
-    def representative(self):
-        return self
-
-    def blocks(self, size):
-        return row_blocks(self.n_rows, size)
-
     def centred(self, rows=slice(None)):
-        X = take_rows(self._X, self.order[rows])
-        with np.errstate(over="ignore"):
-            return np.subtract(X, self.mean, out=X, casting="same_kind")
+        return _centre(take_rows(self._X, self.order[rows]), self.mean)
 
     def original(self, rows):
         return take_rows(self._X, self.order[rows])
 
     def within(self, reach, map=map):
         # in the order of the array, which is faster to read
-        parts = row_blocks(len(self._X), _SCREENED_ROWS)
-        kept = map(lambda part: reach.contains(self._X[part] - self.mean), parts)
-        kept = np.concatenate(list(kept))[self.order]
+        parts = row_blocks(len(self._X), READ_ROWS)
+        kept = contained_rows(self._X, self.mean, reach, parts, map)[self.order]
         if kept.all():
             return self, 0.0
         share = share_left_out(kept, self.weight)
@@ -208,10 +199,14 @@ def _filled_rows(X, weight, missing):
     """Rows that are filled and repeated, centred in place."""
     mean, reach = mean_and_reach(X, weight)
     check_reach(reach, X.shape, X.dtype)
-    with np.errstate(over="ignore"):
-        np.subtract(X, mean, out=X, casting="same_kind")
     weight = _unless_equal(weight)
-    return InMemoryRows(X, weight, mean, repeated=True, missing=missing)
+    return InMemoryRows(_centre(X, mean), weight, mean, repeated=True, missing=missing)
+
+
+def _centre(X, mean):
+    """Subtract the mean, in place."""
+    with np.errstate(over="ignore"):
+        return np.subtract(X, mean, out=X, casting="same_kind")
 
 
 def _unless_equal(weight):

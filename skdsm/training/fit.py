@@ -32,7 +32,7 @@ __all__ = [
 _START_ROWS = 65536  # that the start is computed from
 _VALIDATION_ROWS = 4096
 _SCALE_ROWS = 4096  # that sigma is computed from
-_SPREAD_ROWS = 2**17
+_SPREAD_ROWS = 2**17  # that the spread is computed from
 _MIN_STAGE_ROWS = 1024  # corrupted ones
 # a model learns the noise of a sample of fewer rows than it has parameters
 _ROWS_PER_PARAMETER = 1

@@ -110,8 +110,7 @@ def test_rows_that_are_too_many_to_copy_give_the_same_model(
 ):
     copied = quick(**parameters).fit(rows)
     monkeypatch.setattr("skdsm.rows.in_memory.COPIED_ROWS", 0)
-    weight = some_weights(7)[: len(rows)]
-    weight = np.append(weight, np.ones(len(rows) - len(weight), int))
+    weight = np.append(some_weights(7), np.ones(len(rows) - len(X), int))
     weighted = quick(**parameters).fit(rows, sample_weight=weight)
     repeated = quick(**parameters).fit(np.repeat(rows, weight, axis=0))
     assert_same_model(weighted, repeated)
